@@ -1,0 +1,52 @@
+import { type Static, Type } from 'typebox'
+import { Run } from '../runs/schema.ts'
+import { Id, Name, Nullable, Page, PageQuery, StoredFile, Strict, Time } from '../schema.ts'
+
+export const Session = Type.Object({
+  id: Id,
+  title: Type.String(),
+  agent: Name,
+  version: Type.String(),
+  run: Run,
+  createdAt: Time,
+  createdBy: Type.String(),
+})
+export type Session = Static<typeof Session>
+
+export const SessionDetail = Type.Object({
+  ...Session.properties,
+  input: Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true }),
+  files: Type.Array(StoredFile),
+})
+export type SessionDetail = Static<typeof SessionDetail>
+
+/** `input` holds the values that are not files; files come as further parts of the form, each named as its input property. */
+export const SessionCreate = Strict({
+  agent: Name,
+  version: Type.Optional(Type.String({ maxLength: 32, description: 'The active version when left out.' })),
+  title: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+  input: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true })),
+})
+export type SessionCreate = Static<typeof SessionCreate>
+
+export const SessionList = Page(Session)
+export const SessionQuery = Strict({ ...PageQuery, agent: Type.Optional(Name) })
+export const SessionPath = Strict({ sessionId: Id })
+export const SessionFilePath = Strict({
+  sessionId: Id,
+  file: Type.String({ pattern: '^[a-z][a-z0-9_]*$', maxLength: 64 }),
+})
+
+export const SessionEvent = Type.Object({
+  id: Type.Integer({ description: 'Counts up from 1 without gaps within the session; usable as Last-Event-ID.' }),
+  type: Type.String(),
+  runId: Nullable(Id),
+  nodeId: Nullable(Type.String()),
+  data: Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true }),
+  timestamp: Time,
+})
+export type SessionEvent = Static<typeof SessionEvent>
+
+/** Oldest first. */
+export const SessionEventList = Type.Object({ items: Type.Array(SessionEvent), nextAfter: Nullable(Type.Integer()) })
+export const SessionEventQuery = Strict({ after: Type.Optional(Type.Integer({ minimum: 0, default: 0 })) })
