@@ -33,3 +33,8 @@ export function grants(held: readonly string[], permission: Permission): boolean
     (role) => held.includes(role) && (permissionsOf[role] as readonly Permission[]).includes(permission),
   )
 }
+
+/** The same knowledge as rows of app.role_permissions: which roles grant each permission. */
+export function rolePermissions(): { permission: Permission; roles: Role[] }[] {
+  return permissions.map((permission) => ({ permission, roles: roles.filter((role) => grants([role], permission)) }))
+}

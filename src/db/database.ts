@@ -1,0 +1,151 @@
+import type pg from 'pg'
+import { type ConnectionOptions, exclusivePool, prepareEntries, SharedConnections } from './connections.ts'
+import { translate } from './refusals.ts'
+import { entries, entryValues, type Scope } from './scope.ts'
+import { type Rows, ScopedQuery, type Statement } from './statement.ts'
+
+/** Runs statements of a transaction, one after the other, on the transaction's own connection. */
+export type Send = (statement: Statement) => Promise<Rows>
+
+const ready = new WeakSet<object>()
+
+/**
+ * The database of one region. Every statement names its scope; the few that look across tenants are the doors
+ * (doors.ts). Connections are never handed out.
+ */
+export class Database {
+  readonly #shared: SharedConnections
+  readonly #pool: pg.Pool
+
+  constructor(options: ConnectionOptions) {
+    this.#shared = new SharedConnections(options)
+    this.#pool = exclusivePool(options)
+  }
+
+  /** Connects; refuses to run as a role that row level security does not bind, or over an unprotected table. */
+  async start(): Promise<this> {
+    await this.#assertBound()
+    await this.#shared.start()
+    return this
+  }
+
+  async stop(): Promise<void> {
+    await this.#shared.stop()
+    await this.#pool.end()
+  }
+
+  /** One read, one round trip, on a connection that other tenants use at the same time. */
+  async read(scope: Scope, statement: Statement): Promise<Rows> {
+    try {
+      return await this.#shared.query(scope, statement)
+    } catch (error) {
+      throw translate(error)
+    }
+  }
+
+  /** One write, one round trip, on a connection of its own: a lock wait holds up nobody else. */
+  write(scope: Scope, statement: Statement): Promise<Rows> {
+    return this.#hold(
+      (client) =>
+        new Promise((resolve, reject) => {
+          const query = new ScopedQuery(scope, statement, (error, rows) =>
+            error ? reject(error) : resolve(rows as Rows),
+          )
+          client.query(query as any)
+        }),
+    )
+  }
+
+  /**
+   * A transaction that is checked once, at its start. BEGIN and the entry ride in front of the first statement
+   * without waiting. Commits when `work` resolves; a swallowed failure inside it still rolls back and throws.
+   */
+  transaction<T>(scope: Scope, work: (send: Send) => Promise<T>): Promise<T> {
+    return this.#hold(async (client) => {
+      const { name, text } = entries[scope.kind]
+      const head = Promise.all([client.query('begin'), client.query({ name, text, values: entryValues(scope) })])
+      head.catch(() => undefined)
+      let open = true
+      const send: Send = (statement) => {
+        if (!open) throw new Error('this transaction has ended')
+        return client.query({ ...statement, values: [...(statement.values ?? [])] } as pg.QueryConfig) as Promise<any>
+      }
+      let result: T
+      try {
+        result = await work(send)
+        await head
+      } catch (error) {
+        open = false
+        // The entry's own refusal, not the "current transaction is aborted" that follows it.
+        const refusal = await head.then(
+          () => undefined,
+          (reason) => reason,
+        )
+        await client.query('rollback')
+        throw refusal ?? error
+      }
+      open = false
+      const { command } = await client.query('commit')
+      if (command !== 'COMMIT') throw new Error('the transaction was rolled back: one of its statements failed')
+      return result
+    })
+  }
+
+  /** Independent statements that succeed or fail together, in one round trip. Results come in the order given. */
+  batch(scope: Scope, statements: readonly Statement[]): Promise<Rows[]> {
+    return this.transaction(scope, (send) => Promise.all(statements.map(send)))
+  }
+
+  /** One of the SQL functions that look across tenants. Called by doors.ts only; test/architecture.test.ts keeps it so. */
+  door(statement: Statement): Promise<Rows> {
+    return this.#hold(
+      (client) =>
+        client.query({ ...statement, values: [...(statement.values ?? [])] } as pg.QueryConfig) as Promise<any>,
+    )
+  }
+
+  async #hold<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    let client: pg.PoolClient | undefined
+    let broken = true
+    try {
+      client = await this.#pool.connect()
+      if (!ready.has(client)) {
+        await prepareEntries(client)
+        ready.add(client)
+      }
+      const result = await work(client)
+      broken = !isIdle(client)
+      return result
+    } catch (error) {
+      broken = !client || !isIdle(client)
+      throw translate(error)
+    } finally {
+      // A connection that is not provably idle is destroyed, never used again.
+      client?.release(broken)
+    }
+  }
+
+  async #assertBound(): Promise<void> {
+    const { rows } = await this.door({
+      text: `select rolsuper or rolbypassrls as unbound, pg_has_role('enginex_owner', 'usage') as owner,
+                    array(select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                           where n.nspname = 'app' and c.relkind in ('r', 'p', 'v', 'm', 'f')
+                             and has_table_privilege(c.oid, 'select, insert, update, delete')
+                             and not (c.relrowsecurity and c.relforcerowsecurity)) as unprotected
+               from pg_roles where rolname = current_user`,
+    })
+    const [found] = rows as { unbound: boolean; owner: boolean; unprotected: string[] }[]
+    if (!found || found.unbound || found.owner) {
+      throw new Error('the database role bypasses row level security: log in as enginex_app')
+    }
+    if (found.unprotected.length > 0) {
+      throw new Error(
+        `these relations are open to the application without row level security: ${found.unprotected.join(', ')}`,
+      )
+    }
+  }
+}
+
+function isIdle(client: pg.PoolClient): boolean {
+  return (client as any).getTransactionStatus() === 'I'
+}

@@ -1,0 +1,116 @@
+import type { Database } from './database.ts'
+
+/** What the database knows of a token's organization and person; null when the organization has no tenant here. */
+export interface OpenedToken {
+  readonly tenantId: string
+  readonly region: string
+  readonly tenantStatus: string
+  readonly membershipStatus: string | null
+  readonly roles: readonly string[] | null
+}
+
+export interface OrganizationRow {
+  readonly organization_id: string
+  readonly alias: string
+  readonly name: string
+  readonly status: 'active' | 'suspended'
+  readonly region: string
+  readonly created_at: Date
+}
+
+/** A run that this worker has just been given; its epoch is the right to write. */
+export interface TakenRun {
+  readonly tenantId: string
+  readonly runId: string
+  readonly sessionId: string
+  readonly epoch: number
+  readonly seq: number
+}
+
+/** The SQL functions that look across tenants, one method each. A catalog test holds this list against the database's. */
+export class Doors {
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  async openToken(organizationId: string, userId: string): Promise<OpenedToken | null> {
+    const [row] = await this.#call<any>('open_token', [organizationId, userId])
+    if (!row) return null
+    const { tenant_id: tenantId, region, tenant_status: tenantStatus, membership_status: membershipStatus, roles } = row
+    return { tenantId, region, tenantStatus, membershipStatus, roles }
+  }
+
+  /** Writes what Keycloak said of a membership; `notBefore` refuses tokens issued until then. */
+  async mirrorMembership(member: {
+    tenantId: string
+    userId: string
+    kind: 'user' | 'service-account'
+    status: 'active' | 'removed'
+    roles: readonly string[]
+    email: string | null
+    name: string | null
+    notBefore: Date | null
+  }): Promise<void> {
+    const { tenantId, userId, kind, status, roles, email, name, notBefore } = member
+    await this.#call('mirror_membership', [tenantId, userId, kind, status, roles, email, name, notBefore])
+  }
+
+  listUserTenants(userId: string) {
+    type Row = { organization_id: string; alias: string; name: string; roles: string[] }
+    return this.#call<Row>('list_user_tenants', [userId])
+  }
+
+  async signOutUser(userId: string, notBefore: Date): Promise<void> {
+    await this.#call('sign_out_user', [userId, notBefore])
+  }
+
+  async provisionTenant(organization: { id: string; alias: string; name: string; region: string }, actor: string) {
+    const { id, alias, name, region } = organization
+    const [row] = await this.#call<{ provision_tenant: string }>('provision_tenant', [id, alias, name, region, actor])
+    return row!.provision_tenant
+  }
+
+  listOrganizations(before: { time: string; id: string } | null, limit: number): Promise<OrganizationRow[]> {
+    return this.#call('list_organizations', [before?.time ?? null, before?.id ?? null, limit])
+  }
+
+  async setTenantStatus(organizationId: string, status: 'active' | 'suspended', actor: string) {
+    const [row] = await this.#call<OrganizationRow>('set_tenant_status', [organizationId, status, actor])
+    return row
+  }
+
+  async recordDenial(tenantId: string, actor: string, route: string, code: string): Promise<void> {
+    await this.#call('record_denial', [tenantId, actor, route, code])
+  }
+
+  /** Up to `limit` runs: abandoned ones (silent for `silentMs`) first, then queued ones within each tenant's cap. */
+  async takeRuns(workerId: string, limit: number, silentMs: number): Promise<TakenRun[]> {
+    const rows = await this.#call<any>('take_runs', [workerId, limit, `${silentMs} milliseconds`])
+    return rows.map((row) => ({
+      tenantId: row.tenant_id,
+      runId: row.run_id,
+      sessionId: row.session_id,
+      epoch: row.epoch,
+      seq: row.seq,
+    }))
+  }
+
+  /** Keeps the runs of a worker alive. Answers those that are still its own, with what a person asked of them. */
+  async beatRuns(held: readonly { tenantId: string; runId: string; epoch: number }[]) {
+    const columns = [held.map((run) => run.tenantId), held.map((run) => run.runId), held.map((run) => run.epoch)]
+    const rows = await this.#call<{ run_id: string; requested: 'pause' | 'cancel' | null }>('beat_runs', columns)
+    return new Map(rows.map((row) => [row.run_id, row.requested]))
+  }
+
+  async #call<R>(door: string, values: readonly unknown[]): Promise<R[]> {
+    const holes = values.map((_, index) => `$${index + 1}`).join(', ')
+    const { rows } = await this.#database.door({
+      name: `door_${door}`,
+      text: `select * from app.${door}(${holes})`,
+      values,
+    })
+    return rows as R[]
+  }
+}

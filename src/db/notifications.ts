@@ -1,0 +1,79 @@
+import { EventEmitter } from 'node:events'
+import pg from 'pg'
+
+/**
+ * What changed, as the database tells it (`app.notify_change`): one LISTEN connection per process, topics as
+ * `<tenant>:<topic>`. Losing the connection is itself an event, `lost`: whoever relies on hearing everything must stop
+ * and begin again. Reconnects with back-off.
+ */
+export class Notifications {
+  readonly #url: string
+  readonly #events = new EventEmitter().setMaxListeners(0)
+  #client: pg.Client | undefined
+  #stopped = false
+
+  constructor(url: string) {
+    this.#url = url
+  }
+
+  async start(): Promise<this> {
+    await this.#connect()
+    return this
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#events.emit('lost')
+    await this.#client?.end()
+  }
+
+  /** Calls `heard` at each change of the topic until the returned function is called. */
+  on(tenantId: string, topic: string, heard: () => void): () => void {
+    return this.#listen(`${tenantId}:${topic}`, heard)
+  }
+
+  /** The same for a topic of any tenant: `heard` gets the tenant's id. */
+  onAny(topic: string, heard: (tenantId: string) => void): () => void {
+    return this.#listen(`*:${topic}`, heard)
+  }
+
+  onLost(heard: () => void): () => void {
+    return this.#listen('lost', heard)
+  }
+
+  get connected(): boolean {
+    return this.#client !== undefined
+  }
+
+  #listen(event: string, heard: (...values: string[]) => void): () => void {
+    this.#events.on(event, heard)
+    return () => this.#events.off(event, heard)
+  }
+
+  async #connect(): Promise<void> {
+    const client = new pg.Client({ connectionString: this.#url, application_name: 'enginex-listen', keepAlive: true })
+    client.on('notification', ({ payload = '' }) => {
+      const [tenantId = '', topic = ''] = [payload.slice(0, 36), payload.slice(37)]
+      this.#events.emit(payload)
+      this.#events.emit(`*:${topic.split(':')[0]}`, tenantId)
+    })
+    client.on('error', () => this.#reconnect(client, 100))
+    client.on('end', () => this.#reconnect(client, 100))
+    await client.connect()
+    await client.query('listen enginex')
+    this.#client = client
+  }
+
+  #reconnect(lost: pg.Client, waitMs: number): void {
+    if (this.#client !== lost || this.#stopped) return
+    this.#client = undefined
+    this.#events.emit('lost')
+    this.#retry(waitMs)
+  }
+
+  #retry(waitMs: number): void {
+    setTimeout(() => {
+      if (!this.#stopped) this.#connect().catch(() => this.#retry(Math.min(waitMs * 2, 5000)))
+    }, waitMs).unref()
+  }
+}
