@@ -117,7 +117,7 @@ create table app.denials (
   actor text not null,
   route text not null,
   code text not null,
-  count integer not null default 1,
+  count integer not null,
   primary key (tenant_id, minute, actor, route, code)
 );
 select app.protect('app.denials', 'select');
@@ -291,11 +291,12 @@ begin
 end $$;
 
 -- A refusal, written in a transaction of its own: the one that was refused is rolled back.
-create function app.record_denial(p_tenant uuid, p_actor text, p_route text, p_code text) returns void
+create function app.record_denial(p_tenant uuid, p_actor text, p_route text, p_code text, p_count integer) returns void
 language sql volatile security definer set search_path = '' as $$
-  insert into app.denials as d (tenant_id, minute, actor, route, code)
-  select t.tenant_id, date_trunc('minute', now()), p_actor, p_route, p_code from app.tenants t where t.tenant_id = p_tenant
-  on conflict (tenant_id, minute, actor, route, code) do update set count = d.count + 1
+  insert into app.denials as d (tenant_id, minute, actor, route, code, count)
+  select t.tenant_id, date_trunc('minute', now()), p_actor, p_route, p_code, p_count
+    from app.tenants t where t.tenant_id = p_tenant
+  on conflict (tenant_id, minute, actor, route, code) do update set count = d.count + excluded.count
 $$;
 
 -- Open streams listen for these and close.

@@ -34,6 +34,14 @@ export class Database {
     await this.#pool.end()
   }
 
+  /** Whether the database answers now; never throws. */
+  async answers(): Promise<boolean> {
+    return await this.door({ text: 'select 1' }).then(
+      () => true,
+      () => false,
+    )
+  }
+
   /** One read, one round trip, on a connection that other tenants use at the same time. */
   async read(scope: Scope, statement: Statement): Promise<Rows> {
     try {

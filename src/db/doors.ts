@@ -81,8 +81,8 @@ export class Doors {
     return row
   }
 
-  async recordDenial(tenantId: string, actor: string, route: string, code: string): Promise<void> {
-    await this.#call('record_denial', [tenantId, actor, route, code])
+  async recordDenial(tenantId: string, actor: string, route: string, code: string, count: number): Promise<void> {
+    await this.#call('record_denial', [tenantId, actor, route, code, count])
   }
 
   /** Up to `limit` runs: abandoned ones (silent for `silentMs`) first, then queued ones within each tenant's cap. */

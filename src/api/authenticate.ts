@@ -1,0 +1,57 @@
+import jwt from '@fastify/jwt'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { AppError } from '../errors.ts'
+import type { Identity, Tokens } from '../identity/tokens.ts'
+
+export interface AuthenticateOptions {
+  readonly tokens: Tokens
+  readonly issuer: string
+  readonly audience: string
+}
+
+/**
+ * Registers @fastify/jwt with the keys of the identity provider, and returns the function that turns a request's bearer
+ * token into an identity. Throws token_missing or token_invalid; a token that was verified before is not verified again
+ * as long as it and its key live.
+ */
+export async function authentication(
+  app: FastifyInstance,
+  { tokens, issuer, audience }: AuthenticateOptions,
+): Promise<(request: FastifyRequest) => Promise<Identity>> {
+  await app.register(jwt, {
+    secret: async (_request: FastifyRequest, token: { header: { kid?: string; alg?: string } }) =>
+      await tokens.keyFor(token.header),
+    decode: { complete: true },
+    verify: {
+      algorithms: ['RS256'],
+      allowedIss: issuer,
+      allowedAud: audience,
+      requiredClaims: ['exp', 'iat', 'sub'],
+      cache: false,
+    },
+  })
+  return async (request) => {
+    const token = bearer(request.headers.authorization)
+    const known = tokens.get(token)
+    if (known) return known
+    const identity = tokens.toIdentity(await verified(request))
+    tokens.set(token, identity)
+    return identity
+  }
+}
+
+function bearer(header: string | undefined): string {
+  const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(header ?? '')?.[1]
+  if (!token) throw new AppError('token_missing', 'send a bearer token in the Authorization header')
+  return token
+}
+
+async function verified(request: FastifyRequest): Promise<Record<string, unknown>> {
+  try {
+    const token = await request.jwtVerify<{ payload?: Record<string, unknown> }>()
+    return (token.payload ?? token) as Record<string, unknown>
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    throw new AppError('token_invalid', 'this token is not valid here; sign in again', { cause: error })
+  }
+}

@@ -1,0 +1,62 @@
+import { pino } from 'pino'
+import { apiConfig } from '../config.ts'
+import { Database } from '../db/database.ts'
+import { Doors } from '../db/doors.ts'
+import { Notifications } from '../db/notifications.ts'
+import { routes } from '../features/index.ts'
+import { createKeycloakAdmin } from '../identity/keycloak-admin.ts'
+import { createTokens } from '../identity/tokens.ts'
+import { createFiles } from '../providers/files.ts'
+import { Admission } from './admission.ts'
+import { buildApp } from './app.ts'
+
+const config = apiConfig()
+const logger = pino({ level: config.ENGINEX_LOG_LEVEL, redact: ['req.headers.authorization'] })
+const now = () => Date.now()
+const database = await new Database({ url: config.ENGINEX_DATABASE_URL, applicationName: 'enginex-api' }).start()
+const notifications = await new Notifications(config.ENGINEX_DATABASE_URL).start()
+const doors = new Doors(database)
+const issuer = config.ENGINEX_ISSUER ?? `${config.ENGINEX_KEYCLOAK_URL}/realms/${config.ENGINEX_KEYCLOAK_REALM}`
+const jwksUrl = config.ENGINEX_JWKS_URL ?? `${issuer}/protocol/openid-connect/certs`
+const tokens = createTokens({ issuer, jwksUrl, audience: 'enginex-api', now })
+const keycloak = createKeycloakAdmin({
+  url: config.ENGINEX_KEYCLOAK_URL,
+  realm: config.ENGINEX_KEYCLOAK_REALM,
+  clientId: 'enginex-admin',
+  clientSecret: config.ENGINEX_KEYCLOAK_ADMIN_SECRET,
+})
+const files = createFiles({ directory: config.ENGINEX_FILES_DIRECTORY })
+
+const app = await buildApp({
+  routes: routes({ doors, keycloak, files, region: config.ENGINEX_REGION }),
+  database,
+  notifications,
+  doors,
+  tokens,
+  issuer,
+  admission: new Admission({ doors, keycloak }),
+  health: {
+    database: () => database.answers(),
+    notifications: async () => notifications.connected,
+    identity: async () => tokens.healthy() && (await keycloak.healthy()),
+  },
+  console: {
+    directory: config.ENGINEX_CONSOLE_DIRECTORY,
+    keycloakUrl: config.ENGINEX_KEYCLOAK_URL,
+    realm: config.ENGINEX_KEYCLOAK_REALM,
+  },
+  logger,
+  now,
+})
+const address = await app.listen({ host: config.ENGINEX_HOST, port: config.ENGINEX_PORT })
+logger.info(`listening on ${address}`)
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, async () => {
+    logger.info(`${signal}: finishing what is under way`)
+    await app.close()
+    await notifications.stop()
+    await database.stop()
+    process.exit(0)
+  })
+}

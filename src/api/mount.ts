@@ -1,0 +1,137 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Database } from '../db/database.ts'
+import type { Notifications } from '../db/notifications.ts'
+import { AppError } from '../errors.ts'
+import type { Identity } from '../identity/tokens.ts'
+import { TenantContext } from '../tenancy/context.ts'
+import type { Download, Person, Route, ServerEvent } from '../tenancy/route.ts'
+import type { Admission } from './admission.ts'
+import { Problem } from './errors.ts'
+import { openControl, sendStream } from './streams.ts'
+import { readUpload, type Upload } from './uploads.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    identity: Identity | null
+    tenant: { readonly id: string; readonly context: TenantContext<never> } | null
+    upload: Upload | null
+  }
+}
+
+export interface MountOptions {
+  readonly database: Database
+  readonly notifications: Notifications
+  readonly admission: Admission
+  readonly authenticate: (request: FastifyRequest) => Promise<Identity>
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+/** Mounts a route value under /v1: who may, what comes in, what goes out. */
+export function mount(app: FastifyInstance, route: Route, options: MountOptions): void {
+  const { params, query, body, response } = route.schema
+  app.route({
+    method: route.method,
+    url: `/v1${route.path}`,
+    schema: {
+      summary: route.summary,
+      tags: [route.path.split('/')[1] ?? ''],
+      security: [{ bearer: [] }],
+      ...(route.upload
+        ? { consumes: body ? ['application/json', 'multipart/form-data'] : ['multipart/form-data'] }
+        : {}),
+      ...(route.answers === 'download' ? { produces: ['application/octet-stream'] } : {}),
+      ...(route.answers === 'stream' ? { produces: ['text/event-stream'] } : {}),
+      ...(params ? { params } : {}),
+      ...(query ? { querystring: query } : {}),
+      ...(body ? { body } : {}),
+      response: { ...(response ? { [route.status]: response } : {}), default: Problem },
+    },
+    onRequest: (request) => admit(request, route, options),
+    preValidation: (request) => takeUpload(request, route),
+    onResponse: async (request) => {
+      await request.upload?.discard()
+    },
+    handler: (request, reply) => answer(request, reply, route, options),
+  })
+}
+
+async function admit(request: FastifyRequest, route: Route, options: MountOptions): Promise<void> {
+  const identity = await options.authenticate(request)
+  request.identity = identity
+  if (route.kind === 'platform' && !identity.platformAdmin)
+    throw new AppError('forbidden', 'this is for platform admins')
+  if (route.kind !== 'tenant') return
+  const { tenantId, roles } = await options.admission.open(identity)
+  const member = { userId: identity.userId, issuedAt: new Date(identity.issuedAt * 1000).toISOString(), roles }
+  request.log = request.log.child({ tenantId })
+  // Known before the permission is: a refusal belongs into this tenant's log.
+  request.tenant = { id: tenantId, context: undefined as never }
+  request.tenant = { id: tenantId, context: TenantContext.open(options.database, tenantId, member, route.permission) }
+}
+
+async function takeUpload(request: FastifyRequest, route: Route): Promise<void> {
+  if (request.isMultipart()) {
+    if (!route.upload) throw new AppError('unsupported_media_type', 'send application/json')
+    request.upload = await readUpload(request, route.upload)
+    request.body = request.upload.request
+  } else if (route.upload && !route.schema.body) {
+    throw new AppError('unsupported_media_type', 'send multipart/form-data')
+  }
+  assertText(request.body, 0)
+}
+
+/** PostgreSQL stores neither NUL nor half a surrogate pair, so they are refused where they come in. */
+function assertText(value: unknown, depth: number): void {
+  if (typeof value === 'string') {
+    if (value.includes('\0') || !value.isWellFormed())
+      throw new AppError('invalid_request', 'the request has text that is not valid Unicode')
+  } else if (typeof value === 'object' && value !== null) {
+    if (depth > 64) throw new AppError('invalid_request', 'the request is nested too deeply')
+    for (const [key, inner] of Object.entries(value)) {
+      assertText(key, depth)
+      assertText(inner, depth + 1)
+    }
+  }
+}
+
+async function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  route: Route,
+  options: MountOptions,
+): Promise<unknown> {
+  const input = { params: request.params, query: request.query, body: request.body, files: request.upload?.files ?? [] }
+  const identity = request.identity!
+  if (route.kind !== 'tenant') {
+    reply.code(route.status)
+    return await route.handler(personOf(identity), input)
+  }
+  const { id: tenantId, context } = request.tenant!
+  if (route.answers === 'stream') {
+    const opened = openControl(request, { ...identity, tenantId }, options.notifications, options.now)
+    const events: AsyncIterable<ServerEvent> = await Promise.resolve(
+      route.handler(context, input, opened.control),
+    ).catch((error) => {
+      opened.close()
+      throw error
+    })
+    await sendStream(reply, events, opened)
+    return reply
+  }
+  const result = await route.handler(context, input, undefined)
+  reply.code(route.status)
+  return route.answers === 'download' ? sendDownload(reply, result) : result
+}
+
+function sendDownload(reply: FastifyReply, { body, mediaType, fileName }: Download): FastifyReply {
+  return reply
+    .type(mediaType)
+    .header('content-disposition', `attachment; filename="${fileName.replace(/[^\w.-]/g, '_')}"`)
+    .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+    .send(body)
+}
+
+function personOf({ userId, email, name, platformAdmin }: Identity): Person {
+  return { userId, email: email ?? null, name: name ?? null, platformAdmin }
+}

@@ -1,0 +1,99 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { MultipartFile } from '@fastify/multipart'
+import type { FastifyRequest } from 'fastify'
+import { AppError } from '../errors.ts'
+import type { UploadedFile, UploadLimits } from '../tenancy/route.ts'
+
+export interface Upload {
+  /** The JSON of the part `request`; undefined when the form has none. */
+  readonly request: unknown
+  readonly files: readonly UploadedFile[]
+  /** Removes what was put on disk. */
+  readonly discard: () => Promise<void>
+}
+
+const requestPartBytes = 1024 * 1024
+
+/**
+ * Reads a multipart/form-data request: its JSON part `request`, and its files onto this machine's disk, hashed on the
+ * way and never whole in memory. Throws payload_too_large or invalid_request, and leaves nothing on disk then.
+ */
+export async function readUpload(request: FastifyRequest, limits: UploadLimits): Promise<Upload> {
+  const announced = Number(request.headers['content-length'] ?? 0)
+  if (announced > limits.maxFiles * limits.maxBytes + requestPartBytes) throw tooLarge(limits)
+  const folder = await mkdtemp(join(tmpdir(), 'enginex-upload-'))
+  const discard = () => rm(folder, { recursive: true, force: true })
+  try {
+    return { ...(await readParts(request, limits, folder)), discard }
+  } catch (error) {
+    await discard()
+    throw error
+  }
+}
+
+async function readParts(request: FastifyRequest, limits: UploadLimits, folder: string) {
+  const files: UploadedFile[] = []
+  let body: unknown
+  const parts = request.parts({
+    limits: {
+      fileSize: limits.maxBytes,
+      files: limits.maxFiles,
+      fields: 1,
+      fieldSize: requestPartBytes,
+      fieldNameSize: 64,
+    },
+  })
+  for await (const part of parts) {
+    if (part.type === 'file') {
+      if (files.some((file) => file.field === part.fieldname))
+        throw new AppError('invalid_request', `the form has two parts ${part.fieldname}`)
+      files.push(await spool(part, limits, folder))
+    } else if (part.fieldname === 'request') {
+      body = parseRequest(String(part.value))
+    } else {
+      throw new AppError(
+        'invalid_request',
+        `the form has an unknown field ${part.fieldname}; its values belong into the JSON part request`,
+      )
+    }
+  }
+  return { request: body, files }
+}
+
+async function spool(part: MultipartFile, limits: UploadLimits, folder: string): Promise<UploadedFile> {
+  const path = join(folder, randomUUID())
+  const hash = createHash('sha256')
+  let bytes = 0
+  const measure = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length
+      hash.update(chunk)
+      done(null, chunk)
+    },
+  })
+  await pipeline(part.file, measure, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
+  if (part.file.truncated) throw tooLarge(limits)
+  const { fieldname: field, filename: fileName, mimetype: mediaType } = part
+  return { field, fileName, mediaType, path, bytes, sha256: hash.digest('hex') }
+}
+
+function parseRequest(text: string): unknown {
+  try {
+    return JSON.parse(text, (key, value) => {
+      if (key === '__proto__' || key === 'constructor') throw new Error(`the key ${key} is not allowed`)
+      return value
+    })
+  } catch (error) {
+    throw new AppError('invalid_request', `the part request is not JSON: ${(error as Error).message}`)
+  }
+}
+
+function tooLarge({ maxBytes }: UploadLimits): AppError {
+  return new AppError('payload_too_large', `a file may hold at most ${Math.floor(maxBytes / 1024 / 1024)} MB`)
+}

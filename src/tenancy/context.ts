@@ -1,0 +1,105 @@
+import type { Database } from '../db/database.ts'
+import { queriesOf, type TenantQueries, transactionOf } from '../db/queries.ts'
+import type { Scope } from '../db/scope.ts'
+import { AppError } from '../errors.ts'
+import { grants, type Permission } from './permissions.ts'
+
+/** What only a run's worker, or a job of the platform, may do. No role grants it; app.enter_run and app.enter_system do. */
+export type InnerPermission = 'runs:advance' | 'jobs:run'
+export type Provable = Permission | InnerPermission
+
+/** Write implies read. */
+export type Implied<P extends Provable> = P extends `${infer R}:write` ? P | Extract<Provable, `${R}:read`> : P
+
+/** What a service may look at besides its own resource, by the permission that it was called with. */
+const alsoReads = {
+  'agents:write': [],
+  'runs:write': ['agents:read'],
+  'runs:read': ['agents:read'],
+  'approvals:write': ['runs:read'],
+} as const satisfies Partial<Record<Permission, readonly Permission[]>>
+type AlsoReads = typeof alsoReads
+
+/** Who acts, as a token said it and as the guard will check it. */
+export interface Member {
+  readonly userId: string
+  /** ISO 8601. */
+  readonly issuedAt: string
+  readonly roles: readonly string[]
+}
+
+/**
+ * Who acts, in which tenant, with which proven permissions `P`: the one value that goes from the route to the rows.
+ * A function that takes TenantContext<'agents:write'> cannot be called from a route that proved only 'agents:read'.
+ */
+export class TenantContext<in P extends Provable = never> {
+  declare readonly proves: (permission: P) => void
+  readonly #database: Database
+  readonly #scope: Scope
+  readonly #roles: readonly string[]
+  #queries: TenantQueries | undefined
+  #transactionOpen = false
+
+  private constructor(database: Database, scope: Scope, roles: readonly string[]) {
+    this.#database = database
+    this.#scope = scope
+    this.#roles = roles
+  }
+
+  /** For the API's door only: throws `forbidden` when the token's roles do not grant it; the database checks the row's. */
+  static open<P extends Permission>(
+    database: Database,
+    tenantId: string,
+    member: Member,
+    permission: P,
+  ): TenantContext<Implied<P>> {
+    const { userId, issuedAt, roles } = member
+    if (!grants(roles, permission)) throw new AppError('forbidden', `this needs the permission ${permission}`)
+    return new TenantContext<Implied<P>>(database, { kind: 'member', tenantId, userId, issuedAt, permission }, roles)
+  }
+
+  /** For the worker that holds the run at this epoch; every statement throws `conflict` once another one took it. */
+  static openRun(database: Database, tenantId: string, runId: string, epoch: number): TenantContext<'runs:advance'> {
+    return new TenantContext<'runs:advance'>(database, { kind: 'run', tenantId, runId, epoch }, [])
+  }
+
+  get tenantId(): string {
+    return this.#scope.tenantId
+  }
+
+  /** The acting person's id; throws where none acts. */
+  get userId(): string {
+    if (this.#scope.kind !== 'member') throw new Error('no person acts here')
+    return this.#scope.userId
+  }
+
+  /** Queries of one round trip each. Throws while a transaction is open: they would not see what it did. */
+  get rows(): TenantQueries {
+    if (this.#transactionOpen) throw new Error("a transaction is open: use its own queries, not the context's")
+    this.#queries ??= queriesOf(this.#database, this.#scope)
+    return this.#queries
+  }
+
+  /** One transaction; commits when `work` resolves. Keep network calls and files outside. */
+  async transaction<T>(work: (tx: TenantQueries) => Promise<T>): Promise<T> {
+    if (this.#transactionOpen) throw new Error('a transaction is open already')
+    this.#transactionOpen = true
+    try {
+      return await transactionOf(this.#database, this.#scope, work)
+    } finally {
+      this.#transactionOpen = false
+    }
+  }
+
+  /** The same actor with a permission that `P` lets its holder use, from a fixed list; the database checks it as any other. */
+  as<W extends P & keyof AlsoReads, R extends AlsoReads[W][number] & Permission>(from: W, to: R): TenantContext<R> {
+    if (!(alsoReads[from] as readonly Permission[]).includes(to)) throw new Error(`${from} does not let you use ${to}`)
+    const { tenantId, issuedAt } = this.#scope as Extract<Scope, { kind: 'member' }>
+    return TenantContext.open(
+      this.#database,
+      tenantId,
+      { userId: this.userId, issuedAt, roles: this.#roles },
+      to,
+    ) as TenantContext<R>
+  }
+}
