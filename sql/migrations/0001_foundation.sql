@@ -52,6 +52,8 @@ create table app.directory (
   created_at timestamptz(3) not null default now()
 );
 create index on app.directory (created_at desc, organization_id desc);
+-- An alias can be used again once its organization is gone, so it names nothing for good.
+create index on app.directory (alias);
 
 create table app.tenants (
   tenant_id uuid primary key references app.directory (tenant_id),
@@ -262,6 +264,13 @@ begin
   return v_tenant;
 end $$;
 
+create function app.find_organization(p_alias text)
+returns table (organization_id uuid, alias text, name text, status text, region text, created_at timestamptz)
+language sql stable security definer set search_path = '' as $$
+  select d.organization_id, d.alias, d.name, t.status, d.region, d.created_at
+    from app.directory d join app.tenants t on t.tenant_id = d.tenant_id where d.alias = p_alias
+$$;
+
 create function app.list_organizations(p_before_time timestamptz, p_before_id uuid, p_limit integer)
 returns table (organization_id uuid, alias text, name text, status text, region text, created_at timestamptz)
 language sql stable security definer set search_path = '' as $$
@@ -322,7 +331,7 @@ declare
   door text;
 begin
   foreach door in array array['open_token', 'mirror_membership', 'list_user_tenants', 'sign_out_user', 'provision_tenant',
-                              'list_organizations', 'set_tenant_status', 'record_denial'] loop
+                              'find_organization', 'list_organizations', 'set_tenant_status', 'record_denial'] loop
     execute format('grant execute on function app.%I to enginex_app', door);
     execute format('alter function app.%I owner to enginex_doors', door);
   end loop;

@@ -1,6 +1,6 @@
 import type { Doors, OpenedToken } from '../db/doors.ts'
 import { AppError } from '../errors.ts'
-import type { KeycloakAdmin } from '../identity/keycloak-admin.ts'
+import { type MirrorServices, mirrorMember } from '../features/members/service.ts'
 import type { Identity } from '../identity/tokens.ts'
 
 /** The tenant that a token opens, and the roles that the token claims in it. */
@@ -9,9 +9,8 @@ export interface OpenedTenant {
   readonly roles: readonly string[]
 }
 
-export interface AdmissionOptions {
-  readonly doors: Doors
-  readonly keycloak: Pick<KeycloakAdmin, 'membership'>
+export interface AdmissionOptions extends MirrorServices {
+  readonly doors: Pick<Doors, 'openToken' | 'mirrorMembership'>
 }
 
 /**
@@ -60,28 +59,17 @@ export class Admission {
   }
 
   async #mirror(identity: Identity, organizationId: string, row: OpenedToken): Promise<boolean> {
-    const { tenantId } = row
+    const { tenantId, membershipStatus } = row
     const { userId, serviceAccount } = identity
-    let found: Awaited<ReturnType<KeycloakAdmin['membership']>>
+    const kind = serviceAccount ? 'service-account' : 'user'
+    const known = membershipStatus !== null
     try {
-      found = await this.#options.keycloak.membership(organizationId, userId)
+      return (await mirrorMember(this.#options, { tenantId, organizationId, userId, kind, known })) !== null
     } catch (error) {
       // Both the claim's and the row's roles are needed, so an old row gives nobody too much; without one, nobody comes in.
-      if (row.membershipStatus === 'active') return true
+      if (membershipStatus === 'active') return true
       throw new AppError('identity_unavailable', 'the identity provider does not answer; try again', { cause: error })
     }
-    if (!found && !row.membershipStatus) return false
-    await this.#options.doors.mirrorMembership({
-      tenantId,
-      userId,
-      kind: serviceAccount ? 'service-account' : 'user',
-      status: found ? 'active' : 'removed',
-      roles: found?.roles ?? [],
-      email: found?.email ?? null,
-      name: found?.name ?? null,
-      notBefore: null,
-    })
-    return found !== null
   }
 }
 

@@ -43,7 +43,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   }) as unknown as FastifyInstance
   // A simple request of another site's page could send text/plain without asking.
   app.removeContentTypeParser('text/plain')
-  useValidators(app)
+  setValidators(app)
   for (const name of ['identity', 'tenant', 'upload'] as const) app.decorateRequest(name, null)
   const denials = new Denials(options.doors, (error) => app.log.error({ err: error }, 'denials not recorded'))
   app.addHook('onClose', () => denials.close())
@@ -77,7 +77,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 }
 
 /** Bodies are taken as they are; queries and paths, which are always text, are converted. Nothing is removed silently. */
-function useValidators(app: FastifyInstance): void {
+function setValidators(app: FastifyInstance): void {
   const common = { removeAdditional: false, useDefaults: true, allErrors: false, strict: false } as const
   const exact = new Ajv.default({ ...common, coerceTypes: false })
   const converting = new Ajv.default({ ...common, coerceTypes: true })

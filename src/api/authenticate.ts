@@ -18,9 +18,11 @@ export async function authentication(
   app: FastifyInstance,
   { tokens, issuer, audience }: AuthenticateOptions,
 ): Promise<(request: FastifyRequest) => Promise<Identity>> {
+  const keyOf = async (_request: FastifyRequest, token: { header: { kid?: string; alg?: string } }) =>
+    await tokens.keyFor(token.header)
   await app.register(jwt, {
-    secret: async (_request: FastifyRequest, token: { header: { kid?: string; alg?: string } }) =>
-      await tokens.keyFor(token.header),
+    // Typed as fast-jwt's key fetcher, called by the plugin with the request first.
+    secret: keyOf as unknown as jwt.Secret,
     decode: { complete: true },
     verify: {
       algorithms: ['RS256'],
@@ -48,8 +50,7 @@ function bearer(header: string | undefined): string {
 
 async function verified(request: FastifyRequest): Promise<Record<string, unknown>> {
   try {
-    const token = await request.jwtVerify<{ payload?: Record<string, unknown> }>()
-    return (token.payload ?? token) as Record<string, unknown>
+    return await request.jwtVerify<Record<string, unknown>>()
   } catch (error) {
     if (error instanceof AppError) throw error
     throw new AppError('token_invalid', 'this token is not valid here; sign in again', { cause: error })

@@ -72,7 +72,11 @@ export class Doors {
     return row!.provision_tenant
   }
 
-  listOrganizations(before: { time: string; id: string } | null, limit: number): Promise<OrganizationRow[]> {
+  async findOrganization(alias: string): Promise<OrganizationRow | undefined> {
+    return (await this.#call<OrganizationRow>('find_organization', [alias]))[0]
+  }
+
+  listOrganizations(before: { time: Date; id: string } | null, limit: number): Promise<OrganizationRow[]> {
     return this.#call('list_organizations', [before?.time ?? null, before?.id ?? null, limit])
   }
 
