@@ -7,7 +7,14 @@ export const listAgentRows = preparePage()(
     db
       .selectFrom('agents')
       .leftJoin('agent_versions as active', 'active.id', 'agents.active_version_id')
-      .select(['agents.id', 'agents.name', 'agents.description', 'agents.status', 'agents.created_at', 'active.version']),
+      .select([
+        'agents.id',
+        'agents.name',
+        'agents.description',
+        'agents.status',
+        'agents.created_at',
+        'active.version',
+      ]),
   {},
   'agents.id',
 )
@@ -71,7 +78,10 @@ export const findVersionRow = prepare<{ name: string; version: string }>()((db, 
 )
 
 /** The agent of this name, made when it is new, locked until the transaction ends. */
-export async function lockAgent(tx: TenantQueries, name: string): Promise<{ id: string; active_version_id: string | null }> {
+export async function lockAgent(
+  tx: TenantQueries,
+  name: string,
+): Promise<{ id: string; active_version_id: string | null }> {
   await tx
     .insertInto('agents')
     .values({ name })
@@ -97,7 +107,12 @@ export async function insertVersion(
   return id
 }
 
-export async function activate(tx: TenantQueries, agentId: string, versionId: string, description: string): Promise<void> {
+export async function activate(
+  tx: TenantQueries,
+  agentId: string,
+  versionId: string,
+  description: string,
+): Promise<void> {
   await tx
     .updateTable('agents')
     .set({ active_version_id: versionId, description, status: 'active' })

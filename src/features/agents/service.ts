@@ -65,7 +65,8 @@ export async function downloadVersion(files: Files, tenant: Reader, name: string
 export async function startableVersion(tenant: Reader, name: string, version: string | undefined) {
   const [agent] = await findAgentRow(tenant.rows, { name })
   if (!agent) throw notFound('agent')
-  if (agent.status === 'archived') throw new AppError('conflict', `the agent ${name} is archived; promote a version to use it again`)
+  if (agent.status === 'archived')
+    throw new AppError('conflict', `the agent ${name} is archived; promote a version to use it again`)
   const wanted = version ?? agent.version
   if (!wanted) throw new AppError('conflict', `the agent ${name} has no active version; promote one`)
   const { id, digest, manifest } = await versionRow(tenant, name, wanted)
@@ -109,12 +110,21 @@ export async function deployFiles(
     const agent = await lockAgent(tx, name)
     const [existing] = await findVersionRow(tx, { name, version: manifest.version })
     if (existing && existing.digest !== digest) {
-      throw new AppError('version_exists', `${name} ${manifest.version} exists with other contents; give this one a new version`)
+      throw new AppError(
+        'version_exists',
+        `${name} ${manifest.version} exists with other contents; give this one a new version`,
+      )
     }
     const resource = `agent:${agent.id}`
     const versionId =
       existing?.id ??
-      (await insertVersion(tx, { agent_id: agent.id, version: manifest.version, digest, bytes: bytes.length, manifest }))
+      (await insertVersion(tx, {
+        agent_id: agent.id,
+        version: manifest.version,
+        digest,
+        bytes: bytes.length,
+        manifest,
+      }))
     if (!existing) await record(tx, 'agents.deploy', resource, { version: manifest.version, digest })
     if ((promote || !agent.active_version_id) && agent.active_version_id !== versionId) {
       await activate(tx, agent.id, versionId, manifest.description)
@@ -129,12 +139,16 @@ function checked(contents: ReadonlyMap<string, Buffer>, name: string): Manifest 
   if (!result.ok) {
     const first = result.faults[0]
     const more = result.faults.length > 1 ? ` (and ${result.faults.length - 1} more)` : ''
-    throw new AppError('package_invalid', `${first?.file}${first?.path}: ${first?.reason}${more}`, { faults: result.faults })
+    throw new AppError('package_invalid', `${first?.file}${first?.path}: ${first?.reason}${more}`, {
+      faults: result.faults,
+    })
   }
   const { manifest } = result.package
   if (manifest.name !== name) {
     const reason = `is "${manifest.name}", but the address says ${name}`
-    throw new AppError('package_invalid', `agent.json/name ${reason}`, { faults: [{ file: 'agent.json', path: '/name', reason }] })
+    throw new AppError('package_invalid', `agent.json/name ${reason}`, {
+      faults: [{ file: 'agent.json', path: '/name', reason }],
+    })
   }
   return manifest
 }
@@ -182,5 +196,14 @@ function toAgent(row: Awaited<ReturnType<typeof listAgentRows>>[number]): Agent 
 
 function toVersion(row: Awaited<ReturnType<typeof listVersionRows>>[number]): AgentVersion {
   const { id, name: agent, version, digest, bytes, active_version_id, created_at, created_by: createdBy } = row
-  return { id, agent, version, digest, bytes, active: active_version_id === id, createdAt: created_at.toISOString(), createdBy }
+  return {
+    id,
+    agent,
+    version,
+    digest,
+    bytes,
+    active: active_version_id === id,
+    createdAt: created_at.toISOString(),
+    createdBy,
+  }
 }

@@ -1,6 +1,6 @@
-import { listTemplates, readTemplate } from '../../templates/index.ts'
 import { notFound } from '../../errors.ts'
 import type { Files } from '../../providers/files.ts'
+import { listTemplates, readTemplate } from '../../templates/index.ts'
 import type { TenantContext } from '../../tenancy/context.ts'
 import type { AgentVersion, Template } from './schema.ts'
 import { deployFiles } from './service.ts'

@@ -1,0 +1,246 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { TenantQueries } from '../../db/queries.ts'
+import type { EngineEvent, Memory, RunState, StepRecord, Transition } from '../../engine/machine.ts'
+import { notFound } from '../../errors.ts'
+import type { TenantContext } from '../../tenancy/context.ts'
+
+/** What a worker reads and writes of a run that it holds. Everything here runs behind app.enter_run. */
+export type RunTenant = TenantContext<'runs:advance'>
+
+export interface RunKey {
+  readonly runId: string
+  readonly sessionId: string
+}
+
+/** A run as its last checkpoint left it. */
+export interface LoadedRun {
+  readonly seq: number
+  /** Null before the first transition. */
+  readonly state: RunState | null
+  readonly memory: Memory
+  /** Of the memory as JSON text. */
+  readonly memoryBytes: number
+  /** ISO 8601: when the checkpoint was written, or the run was queued. Repeated effects see the same time again. */
+  readonly at: string
+  readonly requested: Requested
+  readonly digest: string
+  readonly input: Record<string, unknown>
+  readonly fileNames: readonly string[]
+}
+
+export type Requested = 'pause' | 'cancel' | null
+
+/** How a transition left the run. `running` although it wants to wait: something was requested, and it is still held. */
+export interface Recorded {
+  readonly at: string
+  readonly status: string
+  readonly requested: Requested
+}
+
+/** Everything that is needed to go on from the last checkpoint. Throws `conflict` when another worker has the run. */
+export async function loadRun(tenant: RunTenant, { runId, sessionId }: RunKey): Promise<LoadedRun> {
+  return await tenant.transaction(async (tx) => {
+    const [run, memory, session, files] = await Promise.all([
+      tx
+        .selectFrom('runs')
+        .leftJoin('checkpoints', (join) =>
+          join.onRef('checkpoints.run_id', '=', 'runs.id').onRef('checkpoints.seq', '=', 'runs.seq'),
+        )
+        .select(['runs.seq', 'runs.requested', 'runs.queued_at', 'checkpoints.state', 'checkpoints.created_at'])
+        .where('runs.id', '=', runId)
+        .executeTakeFirst(),
+      latestMemory(runId).execute(tx),
+      tx
+        .selectFrom('sessions')
+        .innerJoin('agent_versions', 'agent_versions.id', 'sessions.agent_version_id')
+        .select(['sessions.input', 'agent_versions.digest'])
+        .where('sessions.id', '=', sessionId)
+        .executeTakeFirst(),
+      tx.selectFrom('session_files').select('name').where('session_id', '=', sessionId).orderBy('name').execute(),
+    ])
+    if (!run || !session) throw notFound('run')
+    return {
+      seq: run.seq,
+      state: run.state as RunState | null,
+      memory: Object.fromEntries(memory.rows.map((row) => [row.key, row.value])),
+      memoryBytes: memory.rows.reduce((sum, row) => sum + row.bytes, 0),
+      at: (run.created_at ?? run.queued_at).toISOString(),
+      requested: run.requested as Requested,
+      digest: session.digest,
+      input: session.input as Record<string, unknown>,
+      fileNames: files.map((file) => file.name),
+    }
+  })
+}
+
+function latestMemory(runId: string): RawBuilder<{ key: string; value: unknown; bytes: number }> {
+  return sql`select distinct on (key) key, value, octet_length(value::text) as bytes
+               from run_memory where run_id = ${runId} order by key, seq desc`
+}
+
+/**
+ * Writes a transition as checkpoint `seq`: all of it or nothing, and nothing (`conflict`) once another worker has the
+ * run. `also` adds to the same transaction what the transition's effects leave behind. A run on which something was
+ * requested does not begin to wait: it stays running, so that its worker can obey.
+ */
+export async function recordTransition(
+  tenant: RunTenant,
+  run: RunKey,
+  seq: number,
+  transition: Transition,
+  also: (tx: TenantQueries) => Promise<unknown>,
+): Promise<Recorded> {
+  const { state, writes, steps, events, status, error } = transition
+  return await tenant.transaction(async (tx) => {
+    const [recorded] = await Promise.all([
+      updateRun(tx, run, { seq, status, error: error ?? null, node: steps.at(-1)?.nodeId ?? null }),
+      tx
+        .insertInto('checkpoints')
+        .values({ run_id: run.runId, seq, state: JSON.stringify(state) })
+        .execute(),
+      writeMemory(tx, run, seq, writes),
+      writeSteps(tx, run, steps),
+      also(tx),
+      appendEvents(tx, run, events),
+      status === 'running' ? undefined : announceSlot(tx),
+    ])
+    return recorded
+  })
+}
+
+/** Ends a run outside the machine: cancelled by a person, or failed for a reason that no step can answer. */
+export async function endRun(
+  tenant: RunTenant,
+  run: RunKey,
+  end: { status: 'cancelled' | 'failed'; error: { code: string; message: string } | null },
+  also: (tx: TenantQueries) => Promise<unknown>,
+): Promise<void> {
+  const data = end.error ? { error: end.error } : {}
+  await tenant.transaction(async (tx) => {
+    await Promise.all([
+      updateRun(tx, run, { status: end.status, error: end.error, node: null }),
+      failOpenSteps(tx, run, end.error ?? { code: 'cancelled', message: 'the run was cancelled' }),
+      also(tx),
+      appendEvents(tx, run, [{ type: `execution_${end.status}`, nodeId: null, data }]),
+      announceSlot(tx),
+    ])
+  })
+}
+
+/** Leaves a run at its last checkpoint without a worker: paused by a person, or waiting for one. */
+export async function leaveRun(tenant: RunTenant, run: RunKey, status: 'paused' | 'waiting'): Promise<Recorded> {
+  return await tenant.transaction(async (tx) => {
+    const [recorded] = await Promise.all([
+      updateRun(tx, run, { status, error: null, node: null }),
+      status === 'paused' && appendEvents(tx, run, [{ type: 'execution_paused', nodeId: null, data: {} }]),
+      announceSlot(tx),
+    ])
+    return recorded
+  })
+}
+
+/** Hands a running run to whoever asks next: it keeps its slot, looks silent at once, and its epoch ends here. */
+export async function handOverRun(tenant: RunTenant, { runId }: RunKey): Promise<void> {
+  await tenant.transaction(async (tx) => {
+    await Promise.all([
+      tx
+        .updateTable('runs')
+        .set((is) => ({ epoch: is('epoch', '+', 1), heartbeat_at: sql`to_timestamp(0)`, worker_id: null }))
+        .where('id', '=', runId)
+        .execute(),
+      announceSlot(tx),
+    ])
+  })
+}
+
+interface Update {
+  readonly seq?: number
+  readonly status: Transition['status'] | 'paused' | 'cancelled'
+  readonly error: { code: string; message: string } | null
+  /** Where the run is now; null leaves what was written before. */
+  readonly node: string | null
+}
+
+const held = new Set(['running', 'waiting', 'paused'])
+
+async function updateRun(
+  tx: TenantQueries,
+  { runId }: RunKey,
+  { seq, status, error, node }: Update,
+): Promise<Recorded> {
+  const asked =
+    status === 'waiting' ? sql<string>`case when requested is null then 'waiting' else 'running' end` : status
+  const row = await tx
+    .updateTable('runs')
+    .set({
+      status: asked,
+      error: error && JSON.stringify(error),
+      ...(seq === undefined ? {} : { seq }),
+      ...(node === null ? {} : { current_node: node }),
+      ...(status === 'running' || status === 'waiting' ? {} : { requested: null }),
+      ...(held.has(status) ? {} : { finished_at: sql`now()` }),
+    })
+    .where('id', '=', runId)
+    .returning(['status', 'requested', sql<Date>`now()::timestamptz(3)`.as('at')])
+    .executeTakeFirstOrThrow()
+  return { status: row.status, requested: row.requested as Requested, at: row.at.toISOString() }
+}
+
+async function writeMemory(tx: TenantQueries, { runId }: RunKey, seq: number, writes: Memory): Promise<void> {
+  const rows = Object.entries(writes).map(([key, value]) => ({
+    run_id: runId,
+    key,
+    seq,
+    value: JSON.stringify(value ?? null),
+  }))
+  if (rows.length > 0) await tx.insertInto('run_memory').values(rows).execute()
+}
+
+async function writeSteps(tx: TenantQueries, { runId }: RunKey, steps: readonly StepRecord[]): Promise<void> {
+  if (steps.length === 0) return
+  // The last word on each attempt: one statement may not touch a row twice.
+  const last = new Map(steps.map((step) => [`${step.step}.${step.attempt}`, step]))
+  const rows = [...last.values()].map(({ step, attempt, nodeId, status, error }) => ({
+    run_id: runId,
+    step,
+    attempt,
+    node_id: nodeId,
+    status,
+    error: error ? JSON.stringify(error) : null,
+    finished_at: status === 'completed' || status === 'failed' ? sql<Date>`now()` : null,
+  }))
+  await tx
+    .insertInto('run_steps')
+    .values(rows)
+    .onConflict((at) =>
+      at.columns(['tenant_id', 'run_id', 'step', 'attempt']).doUpdateSet((row) => ({
+        status: row.ref('excluded.status'),
+        error: row.ref('excluded.error'),
+        finished_at: row.ref('excluded.finished_at'),
+      })),
+    )
+    .execute()
+}
+
+async function failOpenSteps(
+  tx: TenantQueries,
+  { runId }: RunKey,
+  error: { code: string; message: string },
+): Promise<void> {
+  await tx
+    .updateTable('run_steps')
+    .set({ status: 'failed', error: JSON.stringify(error), finished_at: sql`now()` })
+    .where('run_id', '=', runId)
+    .where('status', 'in', ['running', 'waiting'])
+    .execute()
+}
+
+async function appendEvents(tx: TenantQueries, run: RunKey, events: readonly EngineEvent[]): Promise<void> {
+  if (events.length === 0) return
+  await sql`select append_events(${run.sessionId}, ${run.runId}, ${JSON.stringify(events)})`.execute(tx)
+}
+
+/** Workers look again: a slot is free, or a run wants a new worker. */
+async function announceSlot(tx: TenantQueries): Promise<void> {
+  await sql`select notify_change('runs')`.execute(tx)
+}

@@ -1,0 +1,36 @@
+import Ajv from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import type { Fault } from '../errors.ts'
+
+/**
+ * JSON Schemas that a tenant wrote. Patterns are refused: a regular expression of a stranger can stop this process.
+ * `decimal` is a number as text, exact, such as "-12.50".
+ */
+const ajv = new Ajv.default({
+  strict: false,
+  allErrors: true,
+  validateFormats: true,
+  code: { regExp: Object.assign(refuse, { code: '' }) },
+})
+addFormats.default(ajv, ['date', 'date-time', 'email', 'uuid'])
+ajv.addFormat('decimal', /^-?\d{1,20}(\.\d{1,10})?$/)
+
+const compiled = new WeakMap<object, ReturnType<typeof ajv.compile>>()
+
+/** Checks a value against a tenant's schema; no faults means it fits. Throws when the schema itself is not usable. */
+export function checkJson(schema: object, value: unknown, name: string): Fault[] {
+  let validate = compiled.get(schema)
+  if (!validate) {
+    validate = ajv.compile(schema)
+    compiled.set(schema, validate)
+  }
+  if (validate(value)) return []
+  return (validate.errors ?? []).slice(0, 50).map(({ instancePath, message = 'is wrong', params }) => {
+    const extra = 'additionalProperty' in params ? `: ${String(params.additionalProperty)}` : ''
+    return { path: `${name}${instancePath}`, reason: `${message}${extra}` }
+  })
+}
+
+function refuse(): never {
+  throw new Error('patterns are not supported in schemas')
+}
