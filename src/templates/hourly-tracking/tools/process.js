@@ -5,29 +5,40 @@ import { normalise, sameAmounts } from './lib/amounts.js'
  * investor has. Where the sources agree the amounts stand on the transaction; where not, both are kept side by side.
  */
 export default function processTransactions({ broker, investor }) {
-  const investors = index('investor', investor)
-  const brokers = index('broker', broker)
+  const brokerIds = new Set()
+  const investors = new Map(investor.map((row) => [row.transaction_id.trim(), row]))
+  if (investors.size < investor.length) throw new Error(`investor: transaction ${firstTwice(investor)} appears twice`)
   const transactions = []
-  for (const [id, side] of brokers) transactions.push(join(id, side, investors.get(id) ?? null))
-  for (const [id, side] of investors) if (!brokers.has(id)) transactions.push(join(id, null, side))
+  for (const row of broker) {
+    const id = row.transaction_id.trim()
+    if (brokerIds.has(id)) throw new Error(`broker: transaction ${id} appears twice`)
+    brokerIds.add(id)
+    transactions.push(join(id, sideOf('broker', id, row), sideOf('investor', id, investors.get(id))))
+    investors.delete(id)
+  }
+  for (const [id, row] of investors) transactions.push(join(id, null, sideOf('investor', id, row)))
   return { transactions }
 }
 
-function index(source, rows) {
-  const byId = new Map()
-  for (const row of rows) {
-    const id = row.transaction_id.trim()
-    if (byId.has(id)) throw new Error(`${source}: transaction ${id} appears twice`)
-    byId.set(id, {
-      party: row[`${source}_id`].trim(),
-      booked_at: row.booked_at.trim(),
-      currency: row.currency.trim().toUpperCase(),
-      input_amount: amount(source, id, row, 'input_amount'),
-      output_amount: amount(source, id, row, 'output_amount'),
-      fees: amount(source, id, row, 'fees'),
-    })
+function firstTwice(rows) {
+  const seen = new Set()
+  for (const { transaction_id } of rows) {
+    const id = transaction_id.trim()
+    if (seen.has(id)) return id
+    seen.add(id)
   }
-  return byId
+}
+
+function sideOf(source, id, row) {
+  if (!row) return null
+  return {
+    party: row[`${source}_id`].trim(),
+    booked_at: row.booked_at.trim(),
+    currency: row.currency.trim().toUpperCase(),
+    input_amount: amount(source, id, row, 'input_amount'),
+    output_amount: amount(source, id, row, 'output_amount'),
+    fees: amount(source, id, row, 'fees'),
+  }
 }
 
 function amount(source, id, row, column) {

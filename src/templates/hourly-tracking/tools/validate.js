@@ -2,6 +2,9 @@ import { fits, isPlausible } from './lib/amounts.js'
 import { decisionOn } from './lib/proposals.js'
 import { judge } from './lib/rules.js'
 
+/** More open rows than this are no work for a review, but two files that do not belong together. */
+const maxOpen = 1000
+
 /**
  * The only gate to `store`: every transaction satisfies input = output + fees as reported, as corrected by a rule, or
  * as decided by a person. What a rule can fix goes to `correct`, what is left to `review`.
@@ -30,6 +33,10 @@ export default function validate({ transactions, corrections, undecided, proposa
         fixable: !!verdict.correction,
       })
     }
+  }
+  const open = discrepancies.filter((discrepancy) => !discrepancy.fixable).length
+  if (open > maxOpen) {
+    throw new Error(`${open} transactions need a person, more than ${maxOpen}: do both files cover the same period?`)
   }
   return outcome(transactions, corrected, discrepancies, proposal, faults)
 }
