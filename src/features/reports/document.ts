@@ -10,7 +10,7 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 
-function escape(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] as string)
 }
 
@@ -23,10 +23,10 @@ p{white-space:pre-wrap}`
 
 /** The report as one HTML page that needs nothing else. Every text of the document is escaped: a tool's output is never markup. */
 export function renderHtml({ title, summary, facts, tables }: ReportDocument): string {
-  const list = facts.map(({ label, value }) => `<dt>${escape(label)}</dt><dd>${escape(value)}</dd>`).join('')
+  const list = facts.map(({ label, value }) => `<dt>${escapeHtml(label)}</dt><dd>${escapeHtml(value)}</dd>`).join('')
   return [
-    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escape(title)}</title><style>${style}</style></head>`,
-    `<body><h1>${escape(title)}</h1>${summary ? `<p>${escape(summary)}</p>` : ''}<dl>${list}</dl>`,
+    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title><style>${style}</style></head>`,
+    `<body><h1>${escapeHtml(title)}</h1>${summary ? `<p>${escapeHtml(summary)}</p>` : ''}<dl>${list}</dl>`,
     ...tables.map(renderTable),
     '</body></html>',
   ].join('\n')
@@ -34,12 +34,12 @@ export function renderHtml({ title, summary, facts, tables }: ReportDocument): s
 
 function renderTable({ title, columns, rows }: Table): string {
   const classes = columns.map(({ align }) => (align === 'right' ? ' class="right"' : ''))
-  const head = columns.map(({ label }, index) => `<th${classes[index]}>${escape(label)}</th>`).join('')
+  const head = columns.map(({ label }, index) => `<th${classes[index]}>${escapeHtml(label)}</th>`).join('')
   const body = rows.map((row) => {
-    const cells = columns.map(({ key }, index) => `<td${classes[index]}>${escape(String(row[key] ?? ''))}</td>`)
+    const cells = columns.map(({ key }, index) => `<td${classes[index]}>${escapeHtml(String(row[key] ?? ''))}</td>`)
     return `<tr>${cells.join('')}</tr>`
   })
-  return `<h2>${escape(title)}</h2>\n<table><thead><tr>${head}</tr></thead><tbody>\n${body.join('\n')}\n</tbody></table>`
+  return `<h2>${escapeHtml(title)}</h2>\n<table><thead><tr>${head}</tr></thead><tbody>\n${body.join('\n')}\n</tbody></table>`
 }
 
 /** A table as CSV (RFC 4180) with a header line. */

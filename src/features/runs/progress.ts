@@ -74,36 +74,39 @@ export async function loadRun(tenant: RunTenant, { runId, sessionId }: RunKey): 
 }
 
 function latestMemory(runId: string): RawBuilder<{ key: string; value: unknown; bytes: number }> {
-  return sql`select distinct on (key) key, value, octet_length(value::text) as bytes
-               from run_memory where run_id = ${runId} order by key, seq desc`
+  return sql`select m.key, m.value, octet_length(m.value::text) as bytes from run_memory m
+              where m.run_id = ${runId}
+                and m.seq = (select max(l.seq) from run_memory l where l.run_id = m.run_id and l.key = m.key)`
 }
+
+/** Something else that belongs into the same transaction, and the events that tell of it. */
+export type Also = (tx: TenantQueries) => Promise<readonly EngineEvent[]>
 
 /**
  * Writes a transition as checkpoint `seq`: all of it or nothing, and nothing (`conflict`) once another worker has the
- * run. `also` adds to the same transaction what the transition's effects leave behind. A run on which something was
- * requested does not begin to wait: it stays running, so that its worker can obey.
+ * run. A run on which something was requested does not begin to wait: it stays running, so that its worker can obey.
  */
 export async function recordTransition(
   tenant: RunTenant,
   run: RunKey,
   seq: number,
   transition: Transition,
-  also: (tx: TenantQueries) => Promise<unknown>,
+  also: Also,
 ): Promise<Recorded> {
   const { state, writes, steps, events, status, error } = transition
   return await tenant.transaction(async (tx) => {
-    const [recorded] = await Promise.all([
+    const [recorded, more] = await Promise.all([
       updateRun(tx, run, { seq, status, error: error ?? null, node: steps.at(-1)?.nodeId ?? null }),
+      also(tx),
       tx
         .insertInto('checkpoints')
         .values({ run_id: run.runId, seq, state: JSON.stringify(state) })
         .execute(),
       writeMemory(tx, run, seq, writes),
       writeSteps(tx, run, steps),
-      also(tx),
-      appendEvents(tx, run, events),
       status === 'running' ? undefined : announceSlot(tx),
     ])
+    await appendEvents(tx, run, [...more, ...events])
     return recorded
   })
 }
@@ -113,29 +116,48 @@ export async function endRun(
   tenant: RunTenant,
   run: RunKey,
   end: { status: 'cancelled' | 'failed'; error: { code: string; message: string } | null },
-  also: (tx: TenantQueries) => Promise<unknown>,
+  also: Also,
 ): Promise<void> {
   const data = end.error ? { error: end.error } : {}
   await tenant.transaction(async (tx) => {
-    await Promise.all([
+    const [more] = await Promise.all([
+      also(tx),
       updateRun(tx, run, { status: end.status, error: end.error, node: null }),
       failOpenSteps(tx, run, end.error ?? { code: 'cancelled', message: 'the run was cancelled' }),
-      also(tx),
-      appendEvents(tx, run, [{ type: `execution_${end.status}`, nodeId: null, data }]),
+      announceSlot(tx),
+    ])
+    await appendEvents(tx, run, [...more, { type: `execution_${end.status}`, nodeId: null, data }])
+  })
+}
+
+/** Leaves a run at its last checkpoint, without a worker, until a person resumes it. */
+export async function pauseRun(tenant: RunTenant, run: RunKey): Promise<void> {
+  await tenant.transaction(async (tx) => {
+    await Promise.all([
+      updateRun(tx, run, { status: 'paused', error: null, node: null }),
+      appendEvents(tx, run, [{ type: 'execution_paused', nodeId: null, data: {} }]),
       announceSlot(tx),
     ])
   })
 }
 
-/** Leaves a run at its last checkpoint without a worker: paused by a person, or waiting for one. */
-export async function leaveRun(tenant: RunTenant, run: RunKey, status: 'paused' | 'waiting'): Promise<Recorded> {
+/**
+ * Goes on waiting, unless `decided` finds an answer: whoever answers locks the run first, so none comes in between.
+ * @returns what was found; empty when the run was left waiting (or held, when something was requested of it)
+ */
+export async function waitOn<T>(
+  tenant: RunTenant,
+  run: RunKey,
+  decided: (tx: TenantQueries) => Promise<readonly T[]>,
+): Promise<{ found: readonly T[]; recorded: Recorded | null }> {
   return await tenant.transaction(async (tx) => {
+    const found = await decided(tx)
+    if (found.length > 0) return { found, recorded: null }
     const [recorded] = await Promise.all([
-      updateRun(tx, run, { status, error: null, node: null }),
-      status === 'paused' && appendEvents(tx, run, [{ type: 'execution_paused', nodeId: null, data: {} }]),
+      updateRun(tx, run, { status: 'waiting', error: null, node: null }),
       announceSlot(tx),
     ])
-    return recorded
+    return { found, recorded }
   })
 }
 

@@ -1,0 +1,24 @@
+import type { Route } from '../tenancy/route.ts'
+import { agentRoutes } from './agents/routes.ts'
+import { approvalRoutes } from './approvals/routes.ts'
+import { auditRoutes } from './audit/routes.ts'
+import { memberRoutes } from './members/routes.ts'
+import { organizationRoutes } from './organizations/routes.ts'
+import { reportRoutes } from './reports/routes.ts'
+import { runRoutes } from './runs/routes.ts'
+import type { Services } from './services.ts'
+import { sessionRoutes } from './sessions/routes.ts'
+
+/** Every route, feature by feature. A feature may use the services of those before it, never of those behind it. */
+export function routes(services: Services): Route[] {
+  return [
+    auditRoutes,
+    memberRoutes,
+    organizationRoutes(services),
+    agentRoutes(services),
+    reportRoutes(services),
+    runRoutes,
+    approvalRoutes,
+    sessionRoutes(services),
+  ].flat()
+}

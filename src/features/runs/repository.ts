@@ -1,0 +1,81 @@
+import { sql } from 'kysely'
+import { prepare } from '../../db/prepared.ts'
+import type { TenantQueries } from '../../db/queries.ts'
+
+const columns = [
+  'id',
+  'session_id',
+  'status',
+  'requested',
+  'current_node',
+  'error',
+  'queued_at',
+  'started_at',
+  'finished_at',
+  'created_by',
+] as const
+
+export const findRunRow = prepare<{ id: string }>()((db, value) =>
+  db.selectFrom('runs').select(columns).where('id', '=', value.id),
+)
+
+export const listStepRows = prepare<{ runId: string }>()((db, value) =>
+  db
+    .selectFrom('run_steps')
+    .select(['step', 'node_id', 'attempt', 'status', 'error', 'started_at', 'finished_at'])
+    .where('run_id', '=', value.runId)
+    .orderBy('step')
+    .orderBy('attempt')
+    .limit(sql.lit(1000)),
+)
+
+export async function insertRun(tx: TenantQueries, sessionId: string): Promise<string> {
+  const { id } = await tx.insertInto('runs').values({ session_id: sessionId }).returning('id').executeTakeFirstOrThrow()
+  return id
+}
+
+/** The session's newest run, locked until the transaction ends. First in the order of locks: run, approval, session. */
+export function lockRunOfSession(tx: TenantQueries, sessionId: string) {
+  return tx
+    .selectFrom('runs')
+    .select(columns)
+    .where('session_id', '=', sessionId)
+    .orderBy('queued_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .forNoKeyUpdate()
+    .executeTakeFirst()
+}
+
+export function lockRun(tx: TenantQueries, id: string) {
+  return tx.selectFrom('runs').select(columns).where('id', '=', id).forNoKeyUpdate().executeTakeFirst()
+}
+
+export async function updateRun(
+  tx: TenantQueries,
+  id: string,
+  change: {
+    status?: string
+    requested?: 'pause' | 'cancel' | null
+    queued_at?: Date
+    finished_at?: Date
+    worker_id?: null
+  },
+): Promise<void> {
+  await tx.updateTable('runs').set(change).where('id', '=', id).execute()
+}
+
+/** Tells every worker that there is something to take. */
+export async function notifyRuns(tx: TenantQueries): Promise<void> {
+  await sql`select app.notify_change('runs')`.execute(tx)
+}
+
+/** Numbered and announced by the database, under the session's lock. */
+export async function appendEvents(
+  tx: TenantQueries,
+  sessionId: string,
+  runId: string | null,
+  events: readonly { type: string; nodeId: string | null; data: object }[],
+): Promise<void> {
+  await sql`select app.append_events(${sessionId}::uuid, ${runId}::uuid, ${JSON.stringify(events)}::jsonb)`.execute(tx)
+}

@@ -1,0 +1,125 @@
+import type { Static } from 'typebox'
+import type { TenantQueries } from '../../db/queries.ts'
+import { AppError, notFound } from '../../errors.ts'
+import type { TenantContext } from '../../tenancy/context.ts'
+import { record } from '../audit/service.ts'
+import {
+  appendEvents,
+  findRunRow,
+  insertRun,
+  listStepRows,
+  lockRun,
+  lockRunOfSession,
+  notifyRuns,
+  updateRun,
+} from './repository.ts'
+import type { Run, RunStatus, Step, StepList } from './schema.ts'
+
+export { appendEvents } from './repository.ts'
+
+export type RunRow = NonNullable<Awaited<ReturnType<typeof lockRun>>>
+
+const ended: readonly string[] = ['completed', 'rejected', 'failed', 'cancelled']
+
+export async function listSteps(tenant: TenantContext<'runs:read'>, runId: string): Promise<Static<typeof StepList>> {
+  const rows = await listStepRows(tenant.rows, { runId })
+  if (rows.length === 0 && !(await findRunRow(tenant.rows, { id: runId }))[0]) throw notFound('run')
+  return { items: rows.map(toStep) }
+}
+
+/** A new run that waits for a slot. */
+export async function createRun(tx: TenantQueries, sessionId: string): Promise<string> {
+  const id = await insertRun(tx, sessionId)
+  await notifyRuns(tx)
+  return id
+}
+
+/** Locks the run for the rest of the transaction; every deed that concerns a run begins with it. */
+export async function lockedRun(tx: TenantQueries, id: string): Promise<RunRow> {
+  const run = await lockRun(tx, id)
+  if (!run) throw notFound('run')
+  return run
+}
+
+/** What the run waited for has come: it goes back into the queue. A run that a person paused stays paused. */
+export async function wakeRun(tx: TenantQueries, run: RunRow, now: Date): Promise<void> {
+  if (run.status === 'waiting') await requeue(tx, run.id, now)
+}
+
+async function requeue(tx: TenantQueries, id: string, now: Date): Promise<void> {
+  await updateRun(tx, id, { status: 'queued', queued_at: now, requested: null })
+  await notifyRuns(tx)
+}
+
+/** At once when no worker holds the run, else at the end of its step. Throws `conflict` for a run that has ended. */
+export async function pauseRun(tx: TenantQueries, sessionId: string): Promise<void> {
+  const run = await runToChange(tx, sessionId)
+  if (run.status === 'running') await updateRun(tx, run.id, { requested: 'pause' })
+  else if (run.status !== 'paused') {
+    await updateRun(tx, run.id, { status: 'paused' })
+    await appendEvents(tx, sessionId, run.id, [{ type: 'execution_paused', nodeId: run.current_node, data: {} }])
+  }
+  await record(tx, 'runs.pause', `run:${run.id}`)
+}
+
+/** Throws `conflict` unless the run is paused, or about to be. */
+export async function resumeRun(tx: TenantQueries, sessionId: string, now: Date): Promise<void> {
+  const run = await runToChange(tx, sessionId)
+  if (run.status === 'running' && run.requested === 'pause') await updateRun(tx, run.id, { requested: null })
+  else if (run.status === 'paused') {
+    await requeue(tx, run.id, now)
+    await appendEvents(tx, sessionId, run.id, [{ type: 'execution_resumed', nodeId: run.current_node, data: {} }])
+  } else throw new AppError('conflict', `the run is ${run.status}, not paused`)
+  await record(tx, 'runs.resume', `run:${run.id}`)
+}
+
+/**
+ * At once when no worker holds the run, else within the worker's next heartbeat. Throws `conflict` for a run that has ended.
+ * @returns the run's id and whether it has ended now
+ */
+export async function cancelRun(
+  tx: TenantQueries,
+  sessionId: string,
+  now: Date,
+): Promise<{ id: string; ended: boolean }> {
+  const run = await runToChange(tx, sessionId)
+  await record(tx, 'runs.cancel', `run:${run.id}`)
+  if (run.status === 'running') {
+    await updateRun(tx, run.id, { requested: 'cancel' })
+    return { id: run.id, ended: false }
+  }
+  await updateRun(tx, run.id, { status: 'cancelled', finished_at: now, requested: null })
+  await appendEvents(tx, sessionId, run.id, [{ type: 'execution_cancelled', nodeId: run.current_node, data: {} }])
+  return { id: run.id, ended: true }
+}
+
+async function runToChange(tx: TenantQueries, sessionId: string): Promise<RunRow> {
+  const run = await lockRunOfSession(tx, sessionId)
+  if (!run) throw notFound('session')
+  if (ended.includes(run.status)) throw new AppError('conflict', `the run has ended: it is ${run.status}`)
+  return run
+}
+
+export function toRun(row: Omit<RunRow, 'session_id' | 'requested' | 'created_by'>): Run {
+  return {
+    id: row.id,
+    status: row.status as RunStatus,
+    currentNode: row.current_node,
+    error: row.error as Run['error'],
+    queuedAt: row.queued_at.toISOString(),
+    startedAt: row.started_at?.toISOString() ?? null,
+    finishedAt: row.finished_at?.toISOString() ?? null,
+  }
+}
+
+function toStep(row: Awaited<ReturnType<typeof listStepRows>>[number]): Step {
+  return {
+    step: row.step,
+    nodeId: row.node_id,
+    attempt: row.attempt,
+    status: row.status as Step['status'],
+    error: row.error as Step['error'],
+    startedAt: row.started_at.toISOString(),
+    finishedAt: row.finished_at?.toISOString() ?? null,
+  }
+}

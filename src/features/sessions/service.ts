@@ -1,0 +1,155 @@
+import type { Static } from 'typebox'
+import { AppError, notFound } from '../../errors.ts'
+import type { Files } from '../../providers/files.ts'
+import type { TenantContext } from '../../tenancy/context.ts'
+import type { Download, ServerEvent, StreamControl, UploadedFile } from '../../tenancy/route.ts'
+import { startableVersion } from '../agents/service.ts'
+import { withdrawApprovals } from '../approvals/service.ts'
+import { record } from '../audit/service.ts'
+import { type PageInput, pageOf, readCursor } from '../pages.ts'
+import { appendEvents, cancelRun, createRun, pauseRun, resumeRun, toRun } from '../runs/service.ts'
+import { checkInput, inputKey, storeInput } from './input.ts'
+import { findRow, insertFiles, insertSession, listEvents, listFiles, listRows } from './repository.ts'
+import type { Session, SessionCreate, SessionDetail, SessionEvent, SessionEventList, SessionList } from './schema.ts'
+
+type Reader = TenantContext<'runs:read'>
+type Writer = TenantContext<'runs:read' | 'runs:write'>
+
+export async function listSessions(
+  tenant: Reader,
+  { limit = 20, cursor, agent }: PageInput & { agent?: string | undefined },
+): Promise<Static<typeof SessionList>> {
+  const rows = await listRows(tenant.rows, limit, readCursor(tenant.tenantId, cursor), { agent })
+  return pageOf(tenant.tenantId, rows, limit, (row) => ({ time: row.created_at, id: row.id }), toSession)
+}
+
+export async function getSession(tenant: Reader, id: string): Promise<SessionDetail> {
+  const [[row], files] = await Promise.all([findRow(tenant.rows, { id }), listFiles(tenant.rows, { sessionId: id })])
+  if (!row) throw notFound('session')
+  return {
+    ...toSession(row),
+    input: row.input as SessionDetail['input'],
+    files: files.map((file) => ({
+      name: file.name,
+      mediaType: file.media_type,
+      bytes: Number(file.bytes),
+      sha256: file.sha256,
+    })),
+  }
+}
+
+export async function downloadInput(files: Files, tenant: Reader, sessionId: string, name: string): Promise<Download> {
+  const file = (await listFiles(tenant.rows, { sessionId })).find((one) => one.name === name)
+  if (!file) throw notFound('file')
+  const body = await files.get(inputKey(tenant.tenantId, file.sha256))
+  return { body, mediaType: 'text/csv; charset=utf-8', fileName: `${name}.csv` }
+}
+
+/** Checks the input whole, stores its files, then writes session, first run, event and audit entry in one transaction. */
+export async function createSession(
+  files: Files,
+  tenant: Writer,
+  { agent, version, title, input = {} }: SessionCreate,
+  uploads: readonly UploadedFile[],
+): Promise<SessionDetail> {
+  const start = await startableVersion(tenant.as('runs:write', 'agents:read'), agent, version)
+  await checkInput(start.manifest.input, input, uploads)
+  const stored = await storeInput(files, tenant.tenantId, uploads)
+  const id = await tenant.transaction(async (tx) => {
+    const row = { agent_id: start.agentId, agent_version_id: start.versionId, title: title ?? agent, input }
+    const sessionId = await insertSession(tx, row)
+    await insertFiles(tx, sessionId, stored)
+    const runId = await createRun(tx, sessionId)
+    await record(tx, 'sessions.create', `session:${sessionId}`, { agent, version: start.version })
+    await appendEvents(tx, sessionId, runId, [
+      { type: 'session_created', nodeId: null, data: { agent, version: start.version } },
+    ])
+    return sessionId
+  })
+  return await getSession(tenant, id)
+}
+
+export async function pauseSession(tenant: Writer, id: string): Promise<Session> {
+  await tenant.transaction((tx) => pauseRun(tx, id))
+  return await getSession(tenant, id)
+}
+
+export async function resumeSession(tenant: Writer, id: string, now: Date): Promise<Session> {
+  await tenant.transaction((tx) => resumeRun(tx, id, now))
+  return await getSession(tenant, id)
+}
+
+export async function cancelSession(tenant: Writer, id: string, now: Date): Promise<Session> {
+  await tenant.transaction(async (tx) => {
+    const run = await cancelRun(tx, id, now)
+    if (run.ended) await withdrawApprovals(tx, run.id)
+  })
+  return await getSession(tenant, id)
+}
+
+export async function listSessionEvents(
+  tenant: Reader,
+  sessionId: string,
+  after: number,
+): Promise<Static<typeof SessionEventList>> {
+  const rows = await listEvents(tenant.rows, { sessionId, after })
+  if (rows.length === 0) await getSession(tenant, sessionId)
+  const items = rows.map(toEvent)
+  return { items, nextAfter: items.length === 200 ? items.at(-1)!.id : null }
+}
+
+/** Every event behind the one the client saw last, then each new one as it comes, until the control's signal says stop. */
+export async function streamEvents(
+  tenant: Reader,
+  sessionId: string,
+  after: number,
+  control: StreamControl,
+): Promise<AsyncIterable<ServerEvent>> {
+  const last = control.lastEventId === undefined ? after : Number(control.lastEventId)
+  if (!Number.isSafeInteger(last) || last < 0)
+    throw new AppError('invalid_request', 'Last-Event-ID is not one of this stream')
+  const changed = control.watch(`session:${sessionId}`)
+  await getSession(tenant, sessionId)
+  return follow(tenant, sessionId, last, changed, control.signal)
+}
+
+async function* follow(
+  tenant: Reader,
+  sessionId: string,
+  from: number,
+  changed: () => Promise<void>,
+  signal: AbortSignal,
+) {
+  let after = from
+  while (!signal.aborted) {
+    const events = (await listEvents(tenant.rows, { sessionId, after })).map(toEvent)
+    for (const event of events) yield { id: String(event.id), type: event.type, data: event }
+    after = events.at(-1)?.id ?? after
+    if (events.length < 200) await changed()
+  }
+}
+
+function toEvent(row: Awaited<ReturnType<typeof listEvents>>[number]): SessionEvent {
+  const { seq, type, run_id: runId, node_id: nodeId, data, created_at } = row
+  return {
+    id: Number(seq),
+    type,
+    runId,
+    nodeId,
+    data: data as SessionEvent['data'],
+    timestamp: created_at.toISOString(),
+  }
+}
+
+function toSession(row: Awaited<ReturnType<typeof listRows>>[number]): Session {
+  const { id, title, agent, version, run_id, created_at, created_by: createdBy } = row
+  return {
+    id,
+    title,
+    agent,
+    version,
+    run: toRun({ ...row, id: run_id }),
+    createdAt: created_at.toISOString(),
+    createdBy,
+  }
+}
