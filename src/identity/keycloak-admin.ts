@@ -30,6 +30,8 @@ export interface KeycloakAdmin {
   ensureOrganization(wanted: { alias: string; name: string; adminEmail?: string }): Promise<EnsuredOrganization>
   /** The person's present roles; null when there is no such member, or person or organization are disabled. */
   membership(organizationId: string, userId: string): Promise<Membership | null>
+  /** The enabled organizations that the person belongs to. */
+  organizationsOf(userId: string): Promise<{ id: string; alias: string; name: string }[]>
   /** Ends every sign-in of the person; gives Keycloak's clock of that moment (whole seconds). */
   signOut(userId: string): Promise<Date>
   /** Whether Keycloak answers and knows us. */
@@ -62,8 +64,13 @@ export function createKeycloakAdmin(options: KeycloakAdminOptions): KeycloakAdmi
       return { id, created, admin }
     },
     membership: async (organizationId, userId) => await readMembership(api, organizationId, userId),
+    async organizationsOf(userId) {
+      const path = `/organizations/members/${encodeURIComponent(userId)}/organizations`
+      const { body } = await api.call<{ id: string; alias: string; name: string; enabled: boolean }[]>('GET', path)
+      return body.filter(({ enabled }) => enabled).map(({ id, alias, name }) => ({ id, alias, name }))
+    },
     async signOut(userId) {
-      const { date } = await api.call('POST', `/users/${userId}/logout`, undefined, [404])
+      const { date } = await api.call('POST', `/users/${encodeURIComponent(userId)}/logout`, undefined, [404])
       return date
     },
     async healthy() {
