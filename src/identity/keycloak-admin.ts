@@ -12,7 +12,7 @@ export interface EnsuredOrganization {
   readonly id: string
   /** Whether this call made it, rather than found it. */
   readonly created: boolean
-  readonly admin: FirstAdmin | null
+  readonly admin: FirstAdmin
 }
 
 export interface Membership {
@@ -27,7 +27,7 @@ export interface KeycloakAdmin {
    * the call. Call it only for an organization that has no workspace yet. Throws conflict when name or alias is taken, or
    * when somebody else is admin already.
    */
-  ensureOrganization(wanted: { alias: string; name: string; adminEmail?: string }): Promise<EnsuredOrganization>
+  ensureOrganization(wanted: { alias: string; name: string; adminEmail: string }): Promise<EnsuredOrganization>
   /** The person's present roles; null when there is no such member, or person or organization are disabled. */
   membership(organizationId: string, userId: string): Promise<Membership | null>
   /** The enabled organizations that the person belongs to. */
@@ -58,9 +58,7 @@ export function createKeycloakAdmin(options: KeycloakAdminOptions): KeycloakAdmi
       const { id, created } = await ensureBare(api, alias, name)
       const groups = await ensureGroups(api, id)
       const admins = groups.get('tenant-admins')!
-      const admin = adminEmail
-        ? await ensureFirstAdmin(api, { id, admins }, adminEmail.toLowerCase(), newPassword)
-        : null
+      const admin = await ensureFirstAdmin(api, { id, admins }, adminEmail.toLowerCase(), newPassword)
       return { id, created, admin }
     },
     membership: async (organizationId, userId) => await readMembership(api, organizationId, userId),
