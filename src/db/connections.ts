@@ -75,7 +75,7 @@ export class SharedConnections {
     })
     try {
       await client.connect()
-      await prepareEntries(client)
+      await prepareEntries(client, ['member', 'system'])
     } catch (error) {
       if (!lost) {
         lost = true
@@ -134,9 +134,10 @@ export function exclusivePool(options: ConnectionOptions): pg.Pool {
   return pool
 }
 
-/** Every entry must exist on a connection before a statement can be bound behind it. Null arguments are refused, which is fine. */
-export async function prepareEntries(client: pg.ClientBase): Promise<void> {
-  for (const { name, text } of Object.values(entries)) {
+/** An entry must exist on a connection before a statement can be bound behind it. Null arguments are refused, which is fine. */
+export async function prepareEntries(client: pg.ClientBase, kinds: readonly Scope['kind'][]): Promise<void> {
+  for (const kind of kinds) {
+    const { name, text } = entries[kind]
     const values = [...text.matchAll(/\$\d/g)].map(() => null)
     try {
       await client.query({ name, text, values })

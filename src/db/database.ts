@@ -42,8 +42,12 @@ export class Database {
     )
   }
 
-  /** One read, one round trip, on a connection that other tenants use at the same time. */
+  /**
+   * One read, one round trip, on a connection that other tenants use at the same time. A run's entry locks its row, so
+   * what a worker reads goes the way of writes.
+   */
   async read(scope: Scope, statement: Statement): Promise<Rows> {
+    if (scope.kind === 'run') return await this.write(scope, statement)
     try {
       return await this.#shared.query(scope, statement)
     } catch (error) {
@@ -118,7 +122,7 @@ export class Database {
     try {
       client = await this.#pool.connect()
       if (!ready.has(client)) {
-        await prepareEntries(client)
+        await prepareEntries(client, ['member', 'run', 'system'])
         ready.add(client)
       }
       const result = await work(client)
