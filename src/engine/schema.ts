@@ -1,0 +1,227 @@
+import { type Static, type TSchema, Type } from 'typebox'
+
+/** Patterns and limits that the whole format shares. */
+export const keyPattern = '^[a-z][A-Za-z0-9_]{0,63}$'
+const wordPattern = '^[a-z][a-z0-9]*([-_][a-z0-9]+)*$'
+
+const text = (maxLength: number, description: string, minLength = 0) =>
+  Type.String({ minLength, maxLength, description })
+const Key = Type.String({ pattern: keyPattern, description: 'A key of the memory that all nodes of a run share.' })
+const Word = (description: string) => Type.String({ pattern: wordPattern, maxLength: 64, description })
+const whole = (minimum: number, maximum: number, description: string, byDefault?: number) =>
+  Type.Integer({ minimum, maximum, description, ...(byDefault === undefined ? {} : { default: byDefault }) })
+const list = <T extends TSchema>(item: T, maxItems: number, description: string) =>
+  Type.Array(item, { maxItems, uniqueItems: true, description })
+const strict = <P extends Record<string, TSchema>>(properties: P, description?: string) =>
+  Type.Object(properties, { additionalProperties: false, ...(description ? { description } : {}) })
+const JsonSchema = (description: string) =>
+  Type.Unsafe<Record<string, unknown>>({ type: 'object', description: `${description} JSON Schema 2020-12.` })
+/** Accepted so that a package can say it; must be empty until the platform can do it. */
+const later = (description: string) => Type.Optional(Type.Array(Type.Never(), { maxItems: 0, description }))
+
+const Goal = strict(
+  {
+    id: Type.Optional(Word('Name of the goal.')),
+    name: text(200, 'What the agent is for, in a few words.', 1),
+    description: text(4000, 'The same in sentences.'),
+    successCriteria: Type.Optional(
+      Type.Array(
+        strict({
+          id: Word('Name of the criterion.'),
+          description: text(1000, 'What must be true of a good run.'),
+          metric: text(200, 'What is measured.'),
+          target: text(200, 'The value to reach.'),
+          weight: Type.Number({ minimum: 0, maximum: 1, description: 'Share of the score.' }),
+        }),
+        { maxItems: 20, description: 'They score a finished run; they never repeat it.' },
+      ),
+    ),
+    constraints: Type.Optional(
+      Type.Array(
+        strict({
+          id: Word('Name of the constraint.'),
+          description: text(1000, 'What must never happen.'),
+          constraintType: Type.Optional(Type.Union([Type.Literal('hard'), Type.Literal('soft')])),
+          category: Type.Optional(text(100, 'A word to group by.')),
+        }),
+        { maxItems: 20 },
+      ),
+    ),
+  },
+  'What the agent is for. It is shown to people.',
+)
+
+const commonNode = {
+  id: Word('Name of the node, unique in the package. An approval writes its decision to memory under this name.'),
+  name: Type.Optional(text(200, 'Title for people.')),
+  description: Type.Optional(text(2000, 'What the node does, for people.')),
+  inputKeys: Type.Optional(list(Key, 64, 'Keys of memory that the node reads. A key that is not set yet is left out.')),
+  outputKeys: Type.Optional(list(Key, 64, 'Keys of memory that the node writes.')),
+  nullableOutputKeys: Type.Optional(list(Key, 64, 'Those of outputKeys that may be null or missing.')),
+  maxRetries: Type.Optional(whole(0, 10, 'Further attempts after a failure.', 0)),
+  maxVisits: Type.Optional(whole(1, 1000, 'How often a run may come here. Every cycle needs a node that has it.')),
+  endsAs: Type.Optional(
+    Type.Union([Type.Literal('completed'), Type.Literal('rejected')], {
+      description: 'How the run ends after this node. Terminal nodes only; completed when left out.',
+    }),
+  ),
+}
+
+const FunctionNode = strict(
+  {
+    ...commonNode,
+    type: Type.Literal('function'),
+    tool: Word('A tool of this package, or write_report.'),
+  },
+  'One tool, no model.',
+)
+
+const EventLoopNode = strict(
+  {
+    ...commonNode,
+    type: Type.Literal('event_loop'),
+    systemPrompt: text(20_000, 'The instructions: text, or the path of a file such as prompts/review.md.', 1),
+    tools: Type.Optional(list(Word('Name of a tool.'), 32, 'Tools of this package that the model may call.')),
+    model: Type.Optional(Word('What the model is for. Your organization decides which model that is. "default" else.')),
+    maxIterations: Type.Optional(whole(1, 50, 'Model turns in one attempt. The value of loopConfig when left out.')),
+  },
+  'A model that works in turns and may call tools.',
+)
+
+const ApprovalNode = strict(
+  {
+    ...commonNode,
+    type: Type.Literal('approval'),
+    title: text(200, 'The question, in a few words.', 1),
+    message: text(4000, 'The question in sentences. {{key}} is replaced by a text, number or truth value of memory.'),
+    evidence: Type.Optional(list(Key, 32, 'Keys of memory that are shown.')),
+    proposal: Type.Optional(Key),
+    editSchema: Type.Optional(JsonSchema('What an edited proposal must look like.')),
+    policy: Type.Optional(Word('Name of one of approvalPolicies.')),
+  },
+  'A person decides. Approving or editing is a success, rejecting a failure.',
+)
+
+const Node = Type.Unsafe<Static<typeof FunctionNode> | Static<typeof EventLoopNode> | Static<typeof ApprovalNode>>({
+  type: 'object',
+  required: ['type'],
+  discriminator: { propertyName: 'type' },
+  oneOf: [FunctionNode, EventLoopNode, ApprovalNode],
+})
+
+const Edge = strict(
+  {
+    id: Type.Optional(Word('Name of the edge, unique in the package.')),
+    source: Type.String({ maxLength: 64, description: 'Id of the node it leaves.' }),
+    target: Type.String({ maxLength: 64, description: 'Id of the node it leads to.' }),
+    condition: Type.Unsafe<'always' | 'on_success' | 'on_failure' | 'conditional'>({
+      enum: ['always', 'on_success', 'on_failure', 'conditional'],
+      description: 'When it may be taken.',
+    }),
+    expression: Type.Optional(text(500, 'CEL, with condition "conditional" only. Must be true or false.', 1)),
+    priority: Type.Optional(
+      Type.Integer({ minimum: -1000, maximum: 1000, default: 0, description: 'The highest that may be taken is.' }),
+    ),
+    inputMapping: Type.Optional(
+      Type.Record(Type.String({ pattern: keyPattern }), Type.String({ pattern: keyPattern }), {
+        maxProperties: 64,
+        additionalProperties: false,
+        description: 'Input key of the target -> key of memory that is read instead.',
+      }),
+    ),
+  },
+  'Exactly one edge is taken after a node.',
+)
+
+const LoopConfig = strict({
+  maxSteps: Type.Optional(whole(1, 1000, 'Nodes visited in one run.', 100)),
+  maxIterations: Type.Optional(whole(1, 50, 'Model turns in one attempt of an event_loop node.', 10)),
+  maxToolCallsPerTurn: Type.Optional(whole(1, 32, 'Tools a model may call in one turn.', 8)),
+  maxHistoryTokens: Type.Optional(
+    whole(1000, 200_000, 'Length of a conversation, estimated at four characters a token.', 32_000),
+  ),
+})
+
+const Graph = strict({
+  entryNode: Type.String({ maxLength: 64, description: 'Where a run starts.' }),
+  nodes: Type.Array(Node, { minItems: 1, maxItems: 100 }),
+  edges: Type.Array(Edge, { maxItems: 400 }),
+  pauseNodes: Type.Optional(list(Type.String({ maxLength: 64 }), 100, 'Where people decide: ids of approval nodes.')),
+  terminalNodes: Type.Array(Type.String({ maxLength: 64 }), {
+    minItems: 1,
+    maxItems: 100,
+    uniqueItems: true,
+    description: 'The run ends after these.',
+  }),
+  entryPoints: Type.Optional(
+    Type.Record(Type.String({ pattern: wordPattern }), Type.String({ maxLength: 64 }), {
+      maxProperties: 20,
+      additionalProperties: false,
+      description: 'Further places to start at, by name.',
+    }),
+  ),
+  loopConfig: Type.Optional(LoopConfig),
+})
+
+const Tool = strict({
+  name: Word('Name of the tool, unique in the package.'),
+  file: Type.String({ pattern: '^tools/[A-Za-z0-9_./-]+\\.js$', maxLength: 200, description: 'Path of its module.' }),
+  description: text(2000, 'What it does; a model decides by it whether to call it.'),
+  inputSchema: Type.Optional(JsonSchema('What it takes. A model is held to it.')),
+  outputSchema: Type.Optional(JsonSchema('What it returns.')),
+  timeoutMs: Type.Optional(whole(1, 60_000, 'Longest run of one call.', 5000)),
+})
+
+const ApprovalPolicy = strict({
+  name: Word('Name of the policy, unique in the package.'),
+  roles: Type.Array(
+    Type.Unsafe<'tenant-admin' | 'operator'>({ enum: ['tenant-admin', 'operator'], description: 'A role.' }),
+    { minItems: 1, maxItems: 2, uniqueItems: true, description: 'Who may decide: members with one of these roles.' },
+  ),
+  notRequester: Type.Optional(
+    Type.Boolean({ default: false, description: 'Whoever started the session may not decide.' }),
+  ),
+})
+export type ApprovalPolicy = Static<typeof ApprovalPolicy>
+
+/** The JSON Schema of agent.json, published as docs/agent-package.schema.json. */
+export const packageSchema = Type.Object(
+  {
+    $schema: Type.Optional(Type.String({ maxLength: 500 })),
+    name: Type.String({
+      pattern: '^[a-z0-9]+(-[a-z0-9]+)*$',
+      maxLength: 64,
+      description: 'Name in the catalog: lower-case words joined by hyphens.',
+    }),
+    version: Type.String({
+      pattern: '^[0-9]{1,6}\\.[0-9]{1,6}\\.[0-9]{1,6}(-[0-9A-Za-z.-]{1,11})?$',
+      maxLength: 32,
+      description: 'Such as 1.0.0. The contents of a version never change.',
+    }),
+    description: text(4000, 'What the agent does, for the person who starts it.'),
+    goal: Goal,
+    input: Type.Optional(
+      JsonSchema(
+        'What a session needs, an object. A property with contentMediaType text/csv is uploaded as a file and reaches memory as the rows that its contentSchema describes.',
+      ),
+    ),
+    graph: Graph,
+    tools: Type.Optional(Type.Array(Tool, { maxItems: 64 })),
+    mcpServers: later('Must be empty: MCP servers are not supported yet.'),
+    requiredCredentials: later('Must be empty: credentials are not supported yet.'),
+    approvalPolicies: Type.Optional(Type.Array(ApprovalPolicy, { maxItems: 20 })),
+  },
+  {
+    $id: 'https://enginex.dev/schemas/agent-package.json',
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'EngineX agent package: agent.json',
+    additionalProperties: false,
+  },
+)
+
+/** agent.json as it was checked: camelCase, nothing unknown. */
+export type Manifest = Static<typeof packageSchema>
+export type Graph = Manifest['graph']
+export type Node = Graph['nodes'][number]
+export type Edge = Graph['edges'][number]
+export type ToolDeclaration = NonNullable<Manifest['tools']>[number]
