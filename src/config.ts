@@ -24,6 +24,11 @@ const Api = Type.Object({
   ENGINEX_KEYCLOAK_ADMIN_SECRET: Type.String({ minLength: 16, description: 'the secret of the client enginex-admin' }),
   ENGINEX_ISSUER: Type.Optional(Url),
   ENGINEX_JWKS_URL: Type.Optional(Url),
+  ENGINEX_CLIENTS: Type.String({
+    default: 'enginex-console,enginex-cli',
+    pattern: '^[\\w.-]+(,[\\w.-]+)*$',
+    description: 'the clients of Keycloak whose tokens are taken: one,two',
+  }),
   ENGINEX_CONSOLE_DIRECTORY: Type.String({ default: 'dist/console' }),
 })
 
@@ -45,8 +50,19 @@ const Worker = Type.Object({
   }),
 })
 
+/** `npm start`: the rest of the configuration it makes up itself. */
+const Local = Type.Object({
+  ENGINEX_CACHE: Type.String({ default: '.cache', minLength: 1, description: 'a folder for downloads, shared by all' }),
+  ENGINEX_LOG_LEVEL: Common.ENGINEX_LOG_LEVEL,
+  ENGINEX_MODEL_BASE_URL: Worker.properties.ENGINEX_MODEL_BASE_URL,
+  ENGINEX_MODEL_NAME: Worker.properties.ENGINEX_MODEL_NAME,
+  ENGINEX_MODEL_API_KEY: Worker.properties.ENGINEX_MODEL_API_KEY,
+  ENGINEX_EGRESS_ALLOW: Worker.properties.ENGINEX_EGRESS_ALLOW,
+})
+
 export type ApiConfig = Static<typeof Api>
 export type WorkerConfig = Static<typeof Worker>
+export type LocalConfig = Static<typeof Local>
 
 /** The API's configuration. Throws one error that names everything that is missing or wrong. */
 export function apiConfig(environment: NodeJS.ProcessEnv = process.env): ApiConfig {
@@ -56,6 +72,11 @@ export function apiConfig(environment: NodeJS.ProcessEnv = process.env): ApiConf
 /** The worker's configuration. Throws one error that names everything that is missing or wrong. */
 export function workerConfig(environment: NodeJS.ProcessEnv = process.env): WorkerConfig {
   return read(Worker, environment)
+}
+
+/** What `npm start` takes from its environment. Throws one error that names everything that is wrong. */
+export function localConfig(environment: NodeJS.ProcessEnv = process.env): LocalConfig {
+  return read(Local, environment)
 }
 
 /** Where Node and npm put what this process inherits; for child processes that get a configuration of their own. */

@@ -18,7 +18,13 @@ const notifications = await new Notifications(config.ENGINEX_DATABASE_URL).start
 const doors = new Doors(database)
 const issuer = config.ENGINEX_ISSUER ?? `${config.ENGINEX_KEYCLOAK_URL}/realms/${config.ENGINEX_KEYCLOAK_REALM}`
 const jwksUrl = config.ENGINEX_JWKS_URL ?? `${issuer}/protocol/openid-connect/certs`
-const tokens = createTokens({ issuer, jwksUrl, audience: 'enginex-api', now })
+const tokens = createTokens({
+  issuer,
+  jwksUrl,
+  audience: 'enginex-api',
+  clients: config.ENGINEX_CLIENTS.split(','),
+  now,
+})
 const keycloak = createKeycloakAdmin({
   url: config.ENGINEX_KEYCLOAK_URL,
   realm: config.ENGINEX_KEYCLOAK_REALM,
