@@ -131,6 +131,8 @@ export function exclusivePool(options: ConnectionOptions): pg.Pool {
     allowExitOnIdle: false,
   } as pg.PoolConfig)
   pool.on('error', () => undefined) // an idle connection was lost: the pool has already removed it
+  // One in use was lost: its holder is told by its next statement; unheard, the event would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
 

@@ -80,7 +80,7 @@ export class Database {
       let open = true
       const send: Send = (statement) => {
         if (!open) throw new Error('this transaction has ended')
-        return client.query({ ...statement, values: [...(statement.values ?? [])] } as pg.QueryConfig) as Promise<any>
+        return client.query(extended(statement)) as Promise<any>
       }
       let result: T
       try {
@@ -110,10 +110,7 @@ export class Database {
 
   /** One of the SQL functions that look across tenants. Called by doors.ts only; test/architecture.test.ts keeps it so. */
   door(statement: Statement): Promise<Rows> {
-    return this.#hold(
-      (client) =>
-        client.query({ ...statement, values: [...(statement.values ?? [])] } as pg.QueryConfig) as Promise<any>,
-    )
+    return this.#hold((client) => client.query(extended(statement)) as Promise<any>)
   }
 
   async #hold<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
@@ -138,17 +135,21 @@ export class Database {
   }
 
   async #assertBound(): Promise<void> {
-    const { rows } = await this.door({
-      text: `select rolsuper or rolbypassrls as unbound, pg_has_role('enginex_owner', 'usage') as owner,
+    const { rows } = await this.#pool.query({
+      text: `select rolsuper or rolbypassrls as unbound,
+                    exists (select from pg_roles r where r.oid <> me.oid and r.rolname like 'enginex\\_%'
+                                                     and pg_has_role(r.oid, 'member')) as another,
                     array(select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
                            where n.nspname = 'app' and c.relkind in ('r', 'p', 'v', 'm', 'f')
                              and has_table_privilege(c.oid, 'select, insert, update, delete')
                              and not (c.relrowsecurity and c.relforcerowsecurity)) as unprotected
-               from pg_roles where rolname = current_user`,
+               from pg_roles me where rolname = current_user`,
     })
-    const [found] = rows as { unbound: boolean; owner: boolean; unprotected: string[] }[]
-    if (!found || found.unbound || found.owner) {
-      throw new Error('the database role bypasses row level security: log in as enginex_app')
+    const [found] = rows as { unbound: boolean; another: boolean; unprotected: string[] }[]
+    if (!found || found.unbound || found.another) {
+      throw new Error(
+        'the database role is not bound by row level security, or can become one that is not: log in as enginex_app',
+      )
     }
     if (found.unprotected.length > 0) {
       throw new Error(
@@ -156,6 +157,11 @@ export class Database {
       )
     }
   }
+}
+
+/** Never the simple protocol, which would take several statements in one text. */
+function extended(statement: Statement): pg.QueryConfig {
+  return { ...statement, values: [...(statement.values ?? [])], queryMode: 'extended' } as pg.QueryConfig
 }
 
 function isIdle(client: pg.PoolClient): boolean {

@@ -23,7 +23,9 @@ export function translate(error: unknown): unknown {
   const code = codeOf(error)
   const refusal = code ? refusals[code] : undefined
   if (refusal) return new AppError(refusal[0], refusal[1], { cause: error })
-  const lost = error instanceof Error && /^Connection terminated|timeout exceeded when trying/.test(error.message)
+  const lost =
+    error instanceof Error &&
+    /^Connection terminated|timeout exceeded when trying|is not queryable$/.test(error.message)
   if (lost || (code && unavailable.has(code))) {
     return new AppError('database_unavailable', 'the database is not reachable; try again', { cause: error })
   }
