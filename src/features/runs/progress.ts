@@ -3,6 +3,7 @@ import type { TenantQueries } from '../../db/queries.ts'
 import type { EngineEvent, Memory, RunState, StepRecord, Transition } from '../../engine/machine.ts'
 import { notFound } from '../../errors.ts'
 import type { TenantContext } from '../../tenancy/context.ts'
+import { appendEvents, notifyRuns } from './repository.ts'
 
 /** What a worker reads and writes of a run that it holds. Everything here runs behind app.enter_run. */
 export type RunTenant = TenantContext<'runs:advance'>
@@ -18,23 +19,28 @@ export interface LoadedRun {
   /** Null before the first transition. */
   readonly state: RunState | null
   readonly memory: Memory
-  /** Of the memory as JSON text. */
-  readonly memoryBytes: number
+  /** How long each key's value is as JSON text. */
+  readonly sizes: Readonly<Record<string, number>>
   /** ISO 8601: when the checkpoint was written, or the run was queued. Repeated effects see the same time again. */
   readonly at: string
   readonly requested: Requested
   readonly digest: string
   readonly input: Record<string, unknown>
-  readonly fileNames: readonly string[]
+  readonly files: readonly { readonly name: string; readonly sha256: string }[]
 }
 
 export type Requested = 'pause' | 'cancel' | null
 
-/** How a transition left the run. `running` although it wants to wait: something was requested, and it is still held. */
-export interface Recorded {
+/** How a run was left. `running` although it wants to wait: something was requested, and it is still held. */
+export interface Left {
   readonly at: string
   readonly status: string
   readonly requested: Requested
+}
+
+export interface Recorded extends Left {
+  /** Of what was written. */
+  readonly sizes: Readonly<Record<string, number>>
 }
 
 /** Everything that is needed to go on from the last checkpoint. Throws `conflict` when another worker has the run. */
@@ -56,27 +62,33 @@ export async function loadRun(tenant: RunTenant, { runId, sessionId }: RunKey): 
         .select(['sessions.input', 'agent_versions.digest'])
         .where('sessions.id', '=', sessionId)
         .executeTakeFirst(),
-      tx.selectFrom('session_files').select('name').where('session_id', '=', sessionId).orderBy('name').execute(),
+      tx.selectFrom('session_files').select(['name', 'sha256']).where('session_id', '=', sessionId).execute(),
     ])
     if (!run || !session) throw notFound('run')
     return {
       seq: run.seq,
       state: run.state as RunState | null,
       memory: Object.fromEntries(memory.rows.map((row) => [row.key, row.value])),
-      memoryBytes: memory.rows.reduce((sum, row) => sum + row.bytes, 0),
+      sizes: Object.fromEntries(memory.rows.map((row) => [row.key, row.size])),
       at: (run.created_at ?? run.queued_at).toISOString(),
       requested: run.requested as Requested,
       digest: session.digest,
       input: session.input as Record<string, unknown>,
-      fileNames: files.map((file) => file.name),
+      files,
     }
   })
 }
 
-function latestMemory(runId: string): RawBuilder<{ key: string; value: unknown; bytes: number }> {
-  return sql`select m.key, m.value, octet_length(m.value::text) as bytes from run_memory m
+function latestMemory(runId: string): RawBuilder<{ key: string; value: unknown; size: number }> {
+  return sql`select m.key, m.value, length(m.value::text) as size from run_memory m
               where m.run_id = ${runId}
                 and m.seq = (select max(l.seq) from run_memory l where l.run_id = m.run_id and l.key = m.key)`
+}
+
+/** The events of an effect's own record come before the one that ends the run. */
+function inOrder(events: readonly EngineEvent[], more: readonly EngineEvent[]): EngineEvent[] {
+  const ends = events.at(-1)?.type.startsWith('execution_') && events.length > 1
+  return events.toSpliced(ends ? -1 : events.length, 0, ...more)
 }
 
 /** Something else that belongs into the same transaction, and the events that tell of it. */
@@ -95,19 +107,19 @@ export async function recordTransition(
 ): Promise<Recorded> {
   const { state, writes, steps, events, status, error } = transition
   return await tenant.transaction(async (tx) => {
-    const [recorded, more] = await Promise.all([
+    const [left, sizes, more] = await Promise.all([
       updateRun(tx, run, { seq, status, error: error ?? null, node: steps.at(-1)?.nodeId ?? null }),
+      writeMemory(tx, run, seq, writes),
       also(tx),
       tx
         .insertInto('checkpoints')
         .values({ run_id: run.runId, seq, state: JSON.stringify(state) })
         .execute(),
-      writeMemory(tx, run, seq, writes),
       writeSteps(tx, run, steps),
-      status === 'running' ? undefined : announceSlot(tx),
+      status === 'running' ? undefined : notifyRuns(tx),
     ])
-    await appendEvents(tx, run, [...more, ...events])
-    return recorded
+    await appendEvents(tx, run.sessionId, run.runId, inOrder(events, more))
+    return { ...left, sizes }
   })
 }
 
@@ -124,20 +136,28 @@ export async function endRun(
       also(tx),
       updateRun(tx, run, { status: end.status, error: end.error, node: null }),
       failOpenSteps(tx, run, end.error ?? { code: 'cancelled', message: 'the run was cancelled' }),
-      announceSlot(tx),
+      notifyRuns(tx),
     ])
-    await appendEvents(tx, run, [...more, { type: `execution_${end.status}`, nodeId: null, data }])
+    await appendEvents(tx, run.sessionId, run.runId, [...more, { type: `execution_${end.status}`, nodeId: null, data }])
   })
 }
 
-/** Leaves a run at its last checkpoint, without a worker, until a person resumes it. */
-export async function pauseRun(tenant: RunTenant, run: RunKey): Promise<void> {
-  await tenant.transaction(async (tx) => {
-    await Promise.all([
-      updateRun(tx, run, { status: 'paused', error: null, node: null }),
-      appendEvents(tx, run, [{ type: 'execution_paused', nodeId: null, data: {} }]),
-      announceSlot(tx),
-    ])
+/**
+ * Leaves a run at its last checkpoint, without a worker, until a person resumes it. @returns false when the person took
+ * the request back meanwhile: then the run is still held
+ */
+export async function pauseRun(tenant: RunTenant, { runId, sessionId }: RunKey): Promise<boolean> {
+  return await tenant.transaction(async (tx) => {
+    const { numUpdatedRows } = await tx
+      .updateTable('runs')
+      .set({ status: 'paused', requested: null })
+      .where('id', '=', runId)
+      .where('requested', '=', 'pause')
+      .executeTakeFirstOrThrow()
+    if (!numUpdatedRows) return false
+    await appendEvents(tx, sessionId, runId, [{ type: 'execution_paused', nodeId: null, data: {} }])
+    await notifyRuns(tx)
+    return true
   })
 }
 
@@ -149,15 +169,15 @@ export async function waitOn<T>(
   tenant: RunTenant,
   run: RunKey,
   decided: (tx: TenantQueries) => Promise<readonly T[]>,
-): Promise<{ found: readonly T[]; recorded: Recorded | null }> {
+): Promise<{ found: readonly T[]; left: Left | null }> {
   return await tenant.transaction(async (tx) => {
     const found = await decided(tx)
-    if (found.length > 0) return { found, recorded: null }
-    const [recorded] = await Promise.all([
+    if (found.length > 0) return { found, left: null }
+    const [left] = await Promise.all([
       updateRun(tx, run, { status: 'waiting', error: null, node: null }),
-      announceSlot(tx),
+      notifyRuns(tx),
     ])
-    return { found, recorded }
+    return { found, left }
   })
 }
 
@@ -170,26 +190,20 @@ export async function handOverRun(tenant: RunTenant, { runId }: RunKey): Promise
         .set((is) => ({ epoch: is('epoch', '+', 1), heartbeat_at: sql`to_timestamp(0)`, worker_id: null }))
         .where('id', '=', runId)
         .execute(),
-      announceSlot(tx),
+      notifyRuns(tx),
     ])
   })
 }
 
 interface Update {
   readonly seq?: number
-  readonly status: Transition['status'] | 'paused' | 'cancelled'
+  readonly status: Transition['status'] | 'cancelled'
   readonly error: { code: string; message: string } | null
   /** Where the run is now; null leaves what was written before. */
   readonly node: string | null
 }
 
-const held = new Set(['running', 'waiting', 'paused'])
-
-async function updateRun(
-  tx: TenantQueries,
-  { runId }: RunKey,
-  { seq, status, error, node }: Update,
-): Promise<Recorded> {
+async function updateRun(tx: TenantQueries, { runId }: RunKey, { seq, status, error, node }: Update): Promise<Left> {
   const asked =
     status === 'waiting' ? sql<string>`case when requested is null then 'waiting' else 'running' end` : status
   const row = await tx
@@ -199,8 +213,7 @@ async function updateRun(
       error: error && JSON.stringify(error),
       ...(seq === undefined ? {} : { seq }),
       ...(node === null ? {} : { current_node: node }),
-      ...(status === 'running' || status === 'waiting' ? {} : { requested: null }),
-      ...(held.has(status) ? {} : { finished_at: sql`now()` }),
+      ...(status === 'running' || status === 'waiting' ? {} : { requested: null, finished_at: sql`now()` }),
     })
     .where('id', '=', runId)
     .returning(['status', 'requested', sql<Date>`now()::timestamptz(3)`.as('at')])
@@ -208,7 +221,7 @@ async function updateRun(
   return { status: row.status, requested: row.requested as Requested, at: row.at.toISOString() }
 }
 
-async function writeMemory(tx: TenantQueries, { runId }: RunKey, seq: number, writes: Memory): Promise<void> {
+async function writeMemory(tx: TenantQueries, { runId }: RunKey, seq: number, writes: Memory) {
   const rows = Object.entries(writes).map(([key, value]) => ({
     run_id: runId,
     key,
@@ -216,6 +229,7 @@ async function writeMemory(tx: TenantQueries, { runId }: RunKey, seq: number, wr
     value: JSON.stringify(value ?? null),
   }))
   if (rows.length > 0) await tx.insertInto('run_memory').values(rows).execute()
+  return Object.fromEntries(rows.map(({ key, value }) => [key, value.length]))
 }
 
 async function writeSteps(tx: TenantQueries, { runId }: RunKey, steps: readonly StepRecord[]): Promise<void> {
@@ -255,14 +269,4 @@ async function failOpenSteps(
     .where('run_id', '=', runId)
     .where('status', 'in', ['running', 'waiting'])
     .execute()
-}
-
-async function appendEvents(tx: TenantQueries, run: RunKey, events: readonly EngineEvent[]): Promise<void> {
-  if (events.length === 0) return
-  await sql`select append_events(${run.sessionId}, ${run.runId}, ${JSON.stringify(events)})`.execute(tx)
-}
-
-/** Workers look again: a slot is free, or a run wants a new worker. */
-async function announceSlot(tx: TenantQueries): Promise<void> {
-  await sql`select notify_change('runs')`.execute(tx)
 }

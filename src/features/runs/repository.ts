@@ -70,6 +70,12 @@ export async function notifyRuns(tx: TenantQueries): Promise<void> {
   await sql`select app.notify_change('runs')`.execute(tx)
 }
 
+/** Asks something of the worker that holds the run, which obeys at once if it hears this, else at its next heartbeat. */
+export async function request(tx: TenantQueries, id: string, requested: 'pause' | 'cancel'): Promise<void> {
+  await updateRun(tx, id, { requested })
+  await sql`select app.notify_change('requests')`.execute(tx)
+}
+
 /** Numbered and announced by the database, under the session's lock. */
 export async function appendEvents(
   tx: TenantQueries,

@@ -11,6 +11,7 @@ import {
   lockRun,
   lockRunOfSession,
   notifyRuns,
+  request,
   updateRun,
 } from './repository.ts'
 import type { Run, RunStatus, Step, StepList } from './schema.ts'
@@ -54,7 +55,7 @@ async function requeue(tx: TenantQueries, id: string, now: Date): Promise<void> 
 /** At once when no worker holds the run, else at the end of its step. Throws `conflict` for a run that has ended. */
 export async function pauseRun(tx: TenantQueries, sessionId: string): Promise<void> {
   const run = await runToChange(tx, sessionId)
-  if (run.status === 'running') await updateRun(tx, run.id, { requested: 'pause' })
+  if (run.status === 'running') await request(tx, run.id, 'pause')
   else if (run.status !== 'paused') {
     await updateRun(tx, run.id, { status: 'paused' })
     await appendEvents(tx, sessionId, run.id, [{ type: 'execution_paused', nodeId: run.current_node, data: {} }])
@@ -85,7 +86,7 @@ export async function cancelRun(
   const run = await runToChange(tx, sessionId)
   await record(tx, 'runs.cancel', `run:${run.id}`)
   if (run.status === 'running') {
-    await updateRun(tx, run.id, { requested: 'cancel' })
+    await request(tx, run.id, 'cancel')
     return { id: run.id, ended: false }
   }
   await updateRun(tx, run.id, { status: 'cancelled', finished_at: now, requested: null })
