@@ -31,7 +31,7 @@ export function readTap(text: string): TapResult {
       levels[depth] = { name: opened, failed: false }
     } else if (label === undefined) {
       if (explained) explained.details += `${line}\n`
-      if (rest.trim() === '...') explained = undefined
+      if (/^(\.\.\.|source: .*)$/.test(rest.trim())) explained = undefined
     } else {
       const closed = levels[depth]
       levels.length = depth

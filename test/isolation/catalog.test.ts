@@ -1,0 +1,234 @@
+import t from 'tap'
+import { Doors } from '../../src/db/doors.ts'
+import { seedTenant, testDatabase } from '../support/database.ts'
+
+// What the database itself says of every table, function and role. A new one that forgets a rule turns this red.
+const { admin, doors } = await testDatabase(t)
+await admin.query("set search_path = ''") // so that the catalog prints every name with its schema
+
+async function list<R = string>(text: string): Promise<R[]> {
+  const { rows } = await admin.query({ text, rowMode: 'array' })
+  return rows.map((row) => (row.length === 1 ? row[0] : row))
+}
+
+/** Not of a tenant: which organization is where, and what the roles may do. The application may touch neither. */
+const platformTables = ['directory', 'role_permissions']
+/** What was written stays as it was written. */
+const appendOnly = ['agent_versions', 'audit_entries', 'checkpoints', 'run_memory', 'session_events', 'session_files']
+const tables = await list(
+  "select relname from pg_class where relnamespace = 'app'::regnamespace and relkind in ('r', 'p')",
+)
+const tenantTables = tables.filter((table) => !platformTables.includes(table)).sort()
+
+t.test('there are only tables, their indexes, and nothing that would read with the rights of an owner', async (t) => {
+  const relations = `select relname || ' ' || relkind::text from pg_class where relnamespace = 'app'::regnamespace
+                      and relkind not in ('r', 'p', 'i', 'I') and not coalesce(reloptions @> '{security_invoker=true}', false)`
+  t.same(await list(relations), [], 'no view without security_invoker, no materialized view, no sequence')
+  t.same(await list("select rulename from pg_rules where schemaname = 'app'"), [], 'no rule')
+  const triggers = `select tgrelid::regclass::text, tgfoid::regproc::text from pg_trigger where not tgisinternal order by 1`
+  t.same(await list(triggers), [
+    ['app.memberships', 'app.membership_changed'],
+    ['app.tenants', 'app.tenant_changed'],
+  ])
+})
+
+for (const table of tenantTables) {
+  t.test(`${table} belongs to tenants`, async (t) => {
+    const column = await list(`select attnotnull, atttypid::regtype::text, pg_get_expr(adbin, adrelid) from pg_attribute
+      left join pg_attrdef on adrelid = attrelid and adnum = attnum
+      where attrelid = 'app.${table}'::regclass and attname = 'tenant_id'`)
+    const byDoorsOnly = table === 'tenants' || table === 'denials'
+    t.same(column, [[true, 'uuid', byDoorsOnly ? null : 'app.tenant_id()']], 'the database fills in tenant_id')
+    const unique = `select i.indexrelid::regclass::text from pg_index i
+      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+      where i.indrelid = 'app.${table}'::regclass and i.indisunique and a.attname <> 'tenant_id'`
+    t.same(await list(unique), [], 'what is unique is so within a tenant')
+    const secured = `select relrowsecurity, relforcerowsecurity, relowner::regrole::text from pg_class where oid = 'app.${table}'::regclass`
+    t.same(await list(secured), [[true, true, 'enginex_owner']], 'row level security binds everyone, its owner too')
+    const policies = `select policyname, cmd, permissive, roles::text, qual, with_check from pg_policies
+                       where schemaname = 'app' and tablename = '${table}' and policyname not like 'doors%' and policyname <> 'guard'`
+    const own = '(tenant_id = ( SELECT app.tenant_id() AS tenant_id))'
+    t.same(
+      await list(policies),
+      [['tenant', 'ALL', 'PERMISSIVE', '{enginex_app}', own, own]],
+      'one policy for the application',
+    )
+  })
+}
+
+t.test('every foreign key between tenant tables carries the tenant', async (t) => {
+  const keys = await list<[string, string, string[], string[]]>(`
+    select conrelid::regclass::text, confrelid::regclass::text,
+           array(select attname::text from unnest(conkey) with ordinality k join pg_attribute on attrelid = conrelid and attnum = k order by ordinality),
+           array(select attname::text from unnest(confkey) with ordinality k join pg_attribute on attrelid = confrelid and attnum = k order by ordinality)
+      from pg_constraint where contype = 'f' and connamespace = 'app'::regnamespace`)
+  t.ok(keys.length > tenantTables.length)
+  for (const [from, to, columns, referenced] of keys) {
+    t.equal(columns.indexOf('tenant_id'), 0, `${from} (${columns})`)
+    t.equal(referenced.indexOf('tenant_id'), 0, `… refers to ${to} (${referenced})`)
+  }
+  const referring = new Set(keys.map(([from]) => from.replace('app.', '')))
+  t.same(
+    tenantTables.filter((table) => !referring.has(table)),
+    [],
+    'no row without a tenant that exists',
+  )
+})
+
+t.test('a row cannot have a parent in another tenant, even where row level security does not bind', async (t) => {
+  const [acme, beta] = [await seedTenant(doors, 'acme'), await seedTenant(doors, 'beta')]
+  const [agent] = await list(
+    `insert into app.agents (tenant_id, name, created_by) values ('${acme.tenantId}', 'a', 'x') returning id`,
+  )
+  const child = (
+    tenantId: string,
+  ) => `insert into app.agent_versions (tenant_id, agent_id, version, digest, bytes, manifest, created_by)
+    values ('${tenantId}', '${agent}', '1.0.0', '', 0, '{}', 'x')`
+  await t.rejects(admin.query(child(beta.tenantId)), { code: '23503' })
+  t.ok(await admin.query(child(acme.tenantId)))
+})
+
+t.test('policies of the guard and the doors stand where they are needed, and nowhere else', async (t) => {
+  const policies =
+    await list(`select tablename || ' ' || policyname || ' ' || cmd || ' ' || roles::text from pg_policies
+    where schemaname = 'app' and policyname <> 'tenant' order by 1`)
+  t.same(policies, [
+    'audit_entries doors_insert INSERT {enginex_doors}',
+    'denials doors ALL {enginex_doors}',
+    'memberships doors ALL {enginex_doors}',
+    'memberships guard SELECT {enginex_guard}',
+    'runs doors ALL {enginex_doors}',
+    'runs guard ALL {enginex_guard}',
+    'tenants doors ALL {enginex_doors}',
+    'tenants guard SELECT {enginex_guard}',
+    'users doors ALL {enginex_doors}',
+  ])
+})
+
+/** `table: privileges` of a role, columns included. */
+async function privilegesOf(role: string): Promise<string[]> {
+  return await list(`
+    select relname || ': ' || string_agg(distinct privilege_type, ', ' order by privilege_type) from (
+      select relname, privilege_type from pg_class, aclexplode(relacl) where relnamespace = 'app'::regnamespace and grantee = '${role}'::regrole
+      union all
+      select relname, privilege_type || ' of ' || string_agg(attname, ', ' order by attname)
+        from pg_class join pg_attribute on attrelid = pg_class.oid, aclexplode(attacl)
+       where relnamespace = 'app'::regnamespace and grantee = '${role}'::regrole group by 1, privilege_type
+    ) as granted group by relname order by 1`)
+}
+
+t.test('the application may read and write rows of tenants, and do nothing else', async (t) => {
+  const granted = await privilegesOf('enginex_app')
+  t.same(granted.map((line) => line.split(':')[0]).sort(), tenantTables, 'every tenant table, no other')
+  for (const line of granted) {
+    const [table = '', privileges = ''] = line.split(': ')
+    const allowed = appendOnly.includes(table) ? ['INSERT', 'SELECT'] : ['INSERT', 'SELECT', 'UPDATE', 'DELETE']
+    t.same(
+      privileges.split(', ').filter((one) => !allowed.includes(one)),
+      [],
+      line,
+    )
+  }
+  const readOnly = granted.filter((line) => line.endsWith(': SELECT')).map((line) => line.split(':')[0])
+  t.same(readOnly, ['denials', 'memberships', 'tenants', 'users'], 'who belongs where is written through doors only')
+})
+
+t.test('the guard reads what it must ask, column by column', async (t) => {
+  t.same(await privilegesOf('enginex_guard'), [
+    'memberships: SELECT of kind, roles, status, tenant_id, tokens_not_before, user_id',
+    'role_permissions: SELECT',
+    'runs: SELECT of epoch, id, status, tenant_id, UPDATE of epoch',
+    'tenants: SELECT of status, tenant_id',
+  ])
+})
+
+t.test('the doors reach the tables that they are about', async (t) => {
+  t.same(await privilegesOf('enginex_doors'), [
+    'audit_entries: INSERT',
+    'denials: INSERT, SELECT, UPDATE',
+    'directory: INSERT, SELECT',
+    'memberships: INSERT, SELECT, UPDATE',
+    'runs: SELECT, UPDATE',
+    'tenants: INSERT, SELECT, UPDATE',
+    'users: INSERT, SELECT, UPDATE',
+  ])
+})
+
+t.test('nothing is granted to everyone', async (t) => {
+  const open = await list(`
+    select 'schema ' || nspname from pg_namespace, aclexplode(nspacl) where nspname in ('app', 'migrations') and grantee = 0
+    union all select relname from pg_class, aclexplode(relacl) where relnamespace = 'app'::regnamespace and grantee = 0
+    union all select attname from pg_attribute, aclexplode(attacl) where grantee = 0 and attrelid in (select oid from pg_class where relnamespace = 'app'::regnamespace)
+    union all select proname from pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) where pronamespace = 'app'::regnamespace and grantee = 0
+    union all select privilege_type from pg_database, aclexplode(datacl) where datname = current_database() and grantee = 0`)
+  t.same(open, [])
+  const creators = `select nspname || ' ' || rolname from pg_namespace, pg_roles where nspname in ('app', 'public', 'migrations')
+    and rolname in ('enginex_app', 'enginex_guard', 'enginex_doors', 'enginex_backup') and has_schema_privilege(rolname, nspname, 'create')`
+  t.same(await list(creators), [], 'nobody but the owner creates anything')
+  t.same(await list("select has_schema_privilege('enginex_app', 'migrations', 'usage')"), [false])
+})
+
+const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+const doorNames = Object.getOwnPropertyNames(Doors.prototype)
+  .filter((name) => name !== 'constructor')
+  .map(snake)
+  .sort()
+const entryNames = ['enter', 'enter_run', 'enter_system']
+
+t.test('functions with rights of their own are the entries, the doors, and two triggers', async (t) => {
+  const definers = `select proname, proowner::regrole::text, proconfig::text from pg_proc
+                     where pronamespace = 'app'::regnamespace and prosecdef order by proname`
+  const fixed = '{"search_path=\\"\\""}'
+  const expected = [
+    ...entryNames.map((name) => [name, 'enginex_guard', fixed]),
+    ...[...doorNames, 'membership_changed', 'tenant_changed'].map((name) => [name, 'enginex_doors', fixed]),
+  ]
+  t.same(
+    await list(definers),
+    expected.sort(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+  )
+})
+
+t.test('the application may call the doors, the entries and three helpers', async (t) => {
+  const callable = `select proname from pg_proc where pronamespace = 'app'::regnamespace
+                      and has_function_privilege('enginex_app', oid, 'execute') order by proname`
+  const helpers = ['actor', 'append_events', 'notify_change', 'tenant_id']
+  t.same(await list(callable), [...doorNames, ...entryNames, ...helpers].sort())
+  const invokers = `select proname from pg_proc where pronamespace = 'app'::regnamespace and not prosecdef order by proname`
+  t.same(await list(invokers), ['actor', 'append_events', 'notify_change', 'protect', 'tenant_id'])
+})
+
+t.test('roles are bound', async (t) => {
+  const roles = `select rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolinherit
+                   from pg_roles where rolname like 'enginex%' order by rolname`
+  const role = (name: string, login: boolean, bypass = false) => [
+    name,
+    login,
+    false,
+    bypass,
+    false,
+    false,
+    false,
+    false,
+  ]
+  t.same(await list(roles), [
+    role('enginex_app', true),
+    role('enginex_backup', false, true),
+    role('enginex_doors', false),
+    role('enginex_guard', false),
+    role('enginex_owner', true),
+  ])
+  const members = `select member::regrole::text, roleid::regrole::text, inherit_option, set_option, admin_option
+                     from pg_auth_members where member::regrole::text like 'enginex%' order by 2`
+  t.same(await list(members), [
+    ['enginex_owner', 'enginex_doors', false, true, false],
+    ['enginex_owner', 'enginex_guard', false, true, false],
+  ])
+})
+
+t.test('what the owner makes next is closed until it is granted', async (t) => {
+  await admin.query(`set role enginex_owner; create function app.later() returns int language sql return 1;
+                     create table app.later (id int); reset role`)
+  const closed = `select has_function_privilege('enginex_app', 'app.later()', 'execute'), has_table_privilege('enginex_app', 'app.later', 'select')`
+  t.same(await list(closed), [[false, false]])
+})
