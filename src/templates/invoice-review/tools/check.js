@@ -1,6 +1,6 @@
 import Big from 'enginex:decimal'
 
-const decimal = /^-?\d{1,15}(\.\d{1,10})?$/
+const decimal = /^-?\d{1,20}(\.\d{1,10})?$/
 
 /**
  * Checks an extracted invoice in decimal arithmetic and proposes its booking. `check_notes` names what failed, for the

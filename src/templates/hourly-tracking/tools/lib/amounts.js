@@ -1,7 +1,7 @@
 import Big from 'enginex:decimal'
 
 const canonical = /^(0|[1-9]\d{0,14})\.\d\d$/
-const decimal = /^-?\d{1,15}(\.\d{1,10})?$/
+const decimal = /^-?\d{1,20}(\.\d{1,10})?$/
 
 /** The largest share of the input that a fee may be before a person has to look. */
 export const maxFeeShare = '0.1'

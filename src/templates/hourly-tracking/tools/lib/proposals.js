@@ -26,7 +26,7 @@ export function evidenceOf({ transaction, kind, explanation }) {
  */
 export function propose({ transaction, kind }) {
   const { broker, investor } = sidesOf(transaction)
-  if (kind === 'currencies-disagree') return exclude(transaction, 'the currency is unknown')
+  if (kind === 'currencies-disagree') return exclude(transaction, 'choose the currency before storing it')
   if (kind === 'negative-amount') return exclude(transaction, 'withheld until the negative amount is explained')
   const sound = [broker, investor].filter((side) => side && fits(side) && isPlausible(side))
   const exact = sound.length > 0 ? sound : [broker, investor].filter((side) => side && fits(side))
@@ -51,7 +51,7 @@ export function decisionOn(id, rows) {
   const [row] = mine
   if (!row || row.action === 'exclude') return { action: 'exclude' }
   const amounts = {
-    currency: row.currency,
+    currency: row.currency.trim().toUpperCase(),
     input_amount: normalise(row.input_amount),
     output_amount: normalise(row.output_amount),
     fees: normalise(row.fees),
@@ -73,15 +73,6 @@ function keep({ transaction_id }, { currency, input_amount, output_amount, fees 
 /** The row with which a transaction is left out; its amounts stay for an editor to start from. */
 function exclude(transaction, basis) {
   const { broker, investor } = sidesOf(transaction)
-  const { currency, input_amount, output_amount, fees } = broker ?? investor
-  const known = !broker || !investor || broker.currency === investor.currency
-  return {
-    transaction_id: transaction.transaction_id,
-    action: 'exclude',
-    currency: known ? currency : '',
-    input_amount,
-    output_amount,
-    fees: fees ?? '',
-    basis,
-  }
+  const side = broker ?? investor
+  return { ...keep(transaction, { ...side, fees: side.fees ?? remainder(side) }, basis), action: 'exclude' }
 }
