@@ -53,16 +53,28 @@ const Worker = Type.Object({
 /** `npm start`: the rest of the configuration it makes up itself. */
 const Local = Type.Object({
   ENGINEX_CACHE: Type.String({ default: '.cache', minLength: 1, description: 'a folder for downloads, shared by all' }),
-  ENGINEX_LOG_LEVEL: Common.ENGINEX_LOG_LEVEL,
   ENGINEX_MODEL_BASE_URL: Worker.properties.ENGINEX_MODEL_BASE_URL,
   ENGINEX_MODEL_NAME: Worker.properties.ENGINEX_MODEL_NAME,
   ENGINEX_MODEL_API_KEY: Worker.properties.ENGINEX_MODEL_API_KEY,
   ENGINEX_EGRESS_ALLOW: Worker.properties.ENGINEX_EGRESS_ALLOW,
 })
 
+/** `node src/local/setup.ts`: what makes a database and a realm ready for the API, once for each release. */
+const Setup = Type.Object({
+  ENGINEX_ADMIN_DATABASE_URL: { ...Common.ENGINEX_DATABASE_URL, description: 'a postgres:// address of a superuser' },
+  ENGINEX_DATABASE_NAME: Type.String({ default: 'enginex', pattern: '^[a-z_]{1,63}$' }),
+  ENGINEX_OWNER_PASSWORD: Type.String({ minLength: 1, description: 'of the role that owns the tables' }),
+  ENGINEX_APP_PASSWORD: Type.String({ minLength: 1, description: 'of the role that API and worker use' }),
+  ENGINEX_PUBLIC_URL: Url,
+  ENGINEX_KEYCLOAK_URL: Url,
+  ENGINEX_KEYCLOAK_ADMIN_SECRET: Api.properties.ENGINEX_KEYCLOAK_ADMIN_SECRET,
+  ENGINEX_DEMO_SECRET: Type.Optional(Type.String({ minLength: 16, description: 'of the demonstration; none without' })),
+})
+
 export type ApiConfig = Static<typeof Api>
 export type WorkerConfig = Static<typeof Worker>
 export type LocalConfig = Static<typeof Local>
+export type SetupConfig = Static<typeof Setup>
 
 /** The API's configuration. Throws one error that names everything that is missing or wrong. */
 export function apiConfig(environment: NodeJS.ProcessEnv = process.env): ApiConfig {
@@ -77,6 +89,11 @@ export function workerConfig(environment: NodeJS.ProcessEnv = process.env): Work
 /** What `npm start` takes from its environment. Throws one error that names everything that is wrong. */
 export function localConfig(environment: NodeJS.ProcessEnv = process.env): LocalConfig {
   return read(Local, environment)
+}
+
+/** The configuration of the set-up. Throws one error that names everything that is missing or wrong. */
+export function setupConfig(environment: NodeJS.ProcessEnv = process.env): SetupConfig {
+  return read(Setup, environment)
 }
 
 /** Where Node and npm put what this process inherits; for child processes that get a configuration of their own. */

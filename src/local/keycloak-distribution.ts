@@ -40,7 +40,10 @@ export async function requireJava(): Promise<string> {
  * The folder of a Keycloak that was fetched and built; made when the cache has none. Work happens under another name
  * and is renamed when complete, so a killed fetch or build is simply done again, and two processes may try at once.
  */
-export async function prepareKeycloak(cacheDirectory: string): Promise<string> {
+export async function prepareKeycloak(
+  cacheDirectory: string,
+  onProgress: (what: string) => void = () => undefined,
+): Promise<string> {
   const version = /<keycloak.version>(.+)</.exec(readFileSync(pom, 'utf8'))?.[1]
   const name = `keycloak-${version}`
   const cache = resolve(cacheDirectory)
@@ -51,7 +54,9 @@ export async function prepareKeycloak(cacheDirectory: string): Promise<string> {
   await removeAbandoned(cache, `${name}.making-`)
   const work = join(cache, `${name}.making-${process.pid}`)
   await rm(work, { recursive: true, force: true })
+  onProgress(`fetching Keycloak ${version} through Maven (180 MB), once`)
   await fetchDistribution(work)
+  onProgress(`building Keycloak ${version}, once`)
   await build(join(work, name))
   await rename(join(work, name), finished).catch((cause) => {
     // Another process was quicker; its result is as good.

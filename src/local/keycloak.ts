@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { javaOptions, prepareKeycloak, removeAbandoned, requireJava } from './keycloak-distribution.ts'
 import { requirePort } from './ports.ts'
@@ -18,6 +18,8 @@ export interface KeycloakOptions {
   /** The administrator of Keycloak itself, made on the first start. */
   readonly admin: { readonly username: string; readonly password: string }
   readonly logFile?: string
+  /** Told what takes long, when there is such a thing. */
+  readonly onProgress?: (what: string) => void
 }
 
 export interface Keycloak {
@@ -35,10 +37,11 @@ export interface Keycloak {
 export async function startKeycloak(options: KeycloakOptions): Promise<Keycloak> {
   const java = await requireJava()
   const home = resolve(options.directory)
-  await stopLeftoverServer(home)
+  const pidFile = join(home, 'keycloak.pid')
+  await stopLeftover(pidFile, `-Dkc.home.dir=${home}`, 'SIGTERM')
   await requirePort(options.port, 'Keycloak')
   await requirePort(options.managementPort, 'the health check of Keycloak')
-  const distribution = await prepareKeycloak(options.cacheDirectory)
+  const distribution = await prepareKeycloak(options.cacheDirectory, options.onProgress)
   await makeHome(home, distribution, options)
 
   // The first run leaves an archive of its loaded classes, which halves the start of all later ones.
@@ -55,9 +58,9 @@ export async function startKeycloak(options: KeycloakOptions): Promise<Keycloak>
     ),
     cwd: home,
     logFile: options.logFile ?? join(home, 'keycloak.log'),
+    pidFile,
     deathSignal: 'SIGTERM',
   })
-  await writeFile(join(home, 'keycloak.pid'), String(child.pid))
   await until(child, 300_000, () => isReady(options.managementPort))
   return {
     url: `http://127.0.0.1:${options.port}`,
@@ -65,7 +68,6 @@ export async function startKeycloak(options: KeycloakOptions): Promise<Keycloak>
     exited: child.exited,
     async stop() {
       const { signal } = await child.stop('SIGTERM', 30_000)
-      await rm(join(home, 'keycloak.pid'), { force: true })
       // Killed while writing it: the archive is not whole.
       if (newArchive && signal !== 'SIGKILL') await rename(newArchive, archive).catch(() => undefined)
     },
@@ -145,11 +147,4 @@ async function isReady(managementPort: number): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-async function stopLeftoverServer(home: string) {
-  const file = join(home, 'keycloak.pid')
-  const pid = existsSync(file) ? Number(await readFile(file, 'utf8')) : 0
-  if (pid) await stopLeftover(pid, `-Dkc.home.dir=${home}`, 'SIGTERM', 20_000)
-  await rm(file, { force: true })
 }

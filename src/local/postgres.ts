@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { chmod, chown, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { arch, platform } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -44,7 +44,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const directory = resolve(options.directory)
   const binaries = await findBinaries()
   const account = accountFor(directory)
-  await stopLeftoverServer(directory)
+  await stopLeftover(join(directory, 'postmaster.pid'), `-D ${directory} `, 'SIGINT')
   await requirePort(options.port, 'PostgreSQL')
   if (!existsSync(directory)) await makeCluster(directory, options, binaries, account)
   checkCluster(directory)
@@ -161,14 +161,6 @@ function settings(durable: boolean): string[] {
     '-c',
     `${name}=${value}`,
   ])
-}
-
-/** A parent that was killed may leave its server running, or a pid file whose number now names somebody else. */
-async function stopLeftoverServer(directory: string) {
-  const pid = Number(readPidFile(directory)?.[0])
-  if (!pid) return
-  await stopLeftover(pid, `-D ${directory} `, 'SIGINT', 20_000)
-  rmSync(join(directory, 'postmaster.pid'), { force: true })
 }
 
 function readPidFile(directory: string): string[] | undefined {

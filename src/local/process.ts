@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, renameSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface Account {
@@ -18,6 +18,8 @@ export interface ChildOptions {
   readonly logFile: string
   /** What the kernel sends the child when this process dies, however it dies. */
   readonly deathSignal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'
+  /** Holds the process id while the child lives, for a later start to find it by. */
+  readonly pidFile?: string
   /** Run as this account; only root can. */
   readonly account?: Account
 }
@@ -71,8 +73,13 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   } finally {
     closeSync(log)
   }
+  const { pidFile } = options
   const exited = new Promise<Exit>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
   await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject))
+  if (pidFile) {
+    writeFileSync(pidFile, String(child.pid))
+    void exited.then(() => rmSync(pidFile, { force: true }))
+  }
   return {
     name: options.name,
     pid: child.pid!,
@@ -84,17 +91,18 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 
 async function stopGroup(child: ChildProcess, exited: Promise<Exit>, signal: NodeJS.Signals, graceMs: number) {
   child.kill(signal)
-  const timer = setTimeout(() => signalGroup(child.pid!, 'SIGKILL'), graceMs)
+  const timer = setTimeout(() => send(-child.pid!, 'SIGKILL'), graceMs)
   const exit = await exited
   clearTimeout(timer)
   return exit
 }
 
-function signalGroup(pid: number, signal: NodeJS.Signals) {
+/** To a process, or with a negative number to a group; one that is gone already is no fault. */
+function send(pid: number, signal: NodeJS.Signals) {
   try {
-    process.kill(-pid, signal)
-  } catch {
-    // The group is gone already.
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 
@@ -118,24 +126,24 @@ export async function until(child: Child, timeoutMs: number, condition: () => Pr
   }
 }
 
-/** Ends a process that an earlier, killed start left behind; only when its command line holds `mark`. */
-export async function stopLeftover(
-  pid: number,
-  mark: string,
-  signal: NodeJS.Signals,
-  graceMs: number,
-): Promise<boolean> {
-  if (!isRunning(pid, mark)) return false
-  process.kill(pid, signal)
-  const deadline = performance.now() + graceMs
-  while (isRunning(pid, mark)) {
-    if (performance.now() > deadline) process.kill(pid, 'SIGKILL')
-    await delay(50)
+/**
+ * Ends what an earlier, killed start left behind, so that nothing works on the same data twice. The file's first line is
+ * the process id; it counts only when that process's command line holds `mark`, since the number may have a new owner.
+ */
+export async function stopLeftover(pidFile: string, mark: string, signal: NodeJS.Signals): Promise<void> {
+  const pid = existsSync(pidFile) ? Number.parseInt(readFileSync(pidFile, 'utf8'), 10) : 0
+  if (pid > 0 && isRunning(pid, mark)) {
+    const deadline = performance.now() + 20_000
+    send(pid, signal)
+    while (isRunning(pid, mark)) {
+      if (performance.now() > deadline) send(pid, 'SIGKILL')
+      await delay(50)
+    }
   }
-  return true
+  rmSync(pidFile, { force: true })
 }
 
-/** Whether the process lives and its command line holds `mark` (a process id alone may have a new owner). */
+/** Whether the process lives and its command line holds `mark`. */
 export function isRunning(pid: number, mark: string): boolean {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').includes(mark)

@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const secretNames = [
+  'postgres',
+  'keycloakDatabase',
+  'databaseOwner',
+  'databaseApp',
+  'keycloakAdmin',
+  'adminClient',
+  'demoClient',
+] as const
+
+/** What the first start decides for a folder, since PostgreSQL and Keycloak then hold it. */
+export interface Settings {
+  /** Of API and console; Keycloak, its health check and PostgreSQL follow with the next numbers. */
+  readonly port: number
+  readonly secrets: Readonly<Record<(typeof secretNames)[number], string>>
+}
+
+/**
+ * The folder's settings: made up on the first start, read from secrets.json (only its owner can) on later ones. Throws
+ * one line when the file is lost while data is there, or when another port is wanted than the one Keycloak knows.
+ */
+export function readSettings(directory: string, wantedPort?: number): Settings {
+  const file = join(directory, 'secrets.json')
+  if (existsSync(file)) {
+    const settings = JSON.parse(readFileSync(file, 'utf8')) as Settings
+    if (wantedPort === undefined || wantedPort === settings.port) return settings
+    throw new Error(
+      `${directory} was made for port ${settings.port}: start without --port, or choose another folder with --directory.`,
+    )
+  }
+  if (existsSync(join(directory, 'postgres'))) {
+    throw new Error(
+      `${file} is missing, and with it the passwords of the data beside it: put it back, or move ${directory} away.`,
+    )
+  }
+  const secrets = Object.fromEntries(
+    secretNames.map((name) => [name, randomBytes(24).toString('hex')]),
+  ) as Settings['secrets']
+  const settings: Settings = { port: wantedPort ?? 8787, secrets }
+  writeFileSync(`${file}.making`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 })
+  renameSync(`${file}.making`, file)
+  return settings
+}
