@@ -89,7 +89,7 @@ export interface Checkpoints {
 export interface Denials {
   actor: string;
   code: string;
-  count: Generated<number>;
+  count: number;
   minute: Timestamp;
   route: string;
   tenant_id: string;

@@ -1,0 +1,764 @@
+-- Printed from the catalog of a migrated database by `npm run generate`. The migrations are the source.
+
+create table app.agent_versions (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  agent_id uuid not null,
+  version text not null,
+  digest text not null,
+  bytes integer not null,
+  manifest jsonb not null,
+  created_at timestamp(3) with time zone not null default now(),
+  created_by text not null default app.actor(),
+  constraint agent_versions_pkey PRIMARY KEY (tenant_id, id),
+  constraint agent_versions_tenant_id_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES app.agents(tenant_id, id),
+  constraint agent_versions_tenant_id_agent_id_id_key UNIQUE (tenant_id, agent_id, id),
+  constraint agent_versions_tenant_id_agent_id_version_key UNIQUE (tenant_id, agent_id, version),
+  constraint agent_versions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id)
+);
+CREATE INDEX agent_versions_tenant_id_agent_id_created_at_id_idx ON app.agent_versions USING btree (tenant_id, agent_id, created_at DESC, id DESC);
+alter table app.agent_versions enable row level security;
+alter table app.agent_versions force row level security;
+create policy tenant on app.agent_versions for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant insert, select on app.agent_versions to enginex_app;
+grant insert, select on app.agent_versions to enginex_backup;
+
+create table app.agents (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  name text not null,
+  description text not null default ''::text,
+  status text not null default 'active'::text,
+  active_version_id uuid,
+  created_at timestamp(3) with time zone not null default now(),
+  created_by text not null default app.actor(),
+  constraint agents_pkey PRIMARY KEY (tenant_id, id),
+  constraint agents_status_check CHECK ((status = ANY (ARRAY['active'::text, 'archived'::text]))),
+  constraint agents_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint agents_tenant_id_id_active_version_id_fkey FOREIGN KEY (tenant_id, id, active_version_id) REFERENCES app.agent_versions(tenant_id, agent_id, id),
+  constraint agents_tenant_id_name_key UNIQUE (tenant_id, name)
+);
+CREATE INDEX agents_tenant_id_created_at_id_idx ON app.agents USING btree (tenant_id, created_at DESC, id DESC);
+alter table app.agents enable row level security;
+alter table app.agents force row level security;
+create policy tenant on app.agents for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant insert, select, update on app.agents to enginex_app;
+grant insert, select on app.agents to enginex_backup;
+
+create table app.approvals (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  session_id uuid not null,
+  run_id uuid not null,
+  call text not null,
+  node_id text not null,
+  title text not null,
+  payload jsonb not null,
+  payload_hash text not null,
+  policy jsonb,
+  status text not null default 'pending'::text,
+  edited jsonb,
+  reason text,
+  requested_at timestamp(3) with time zone not null default now(),
+  decided_at timestamp(3) with time zone,
+  decided_by text,
+  constraint approvals_pkey PRIMARY KEY (tenant_id, id),
+  constraint approvals_check CHECK (((status = ANY (ARRAY['pending'::text, 'withdrawn'::text])) = (decided_at IS NULL))),
+  constraint approvals_check1 CHECK (((decided_at IS NULL) = (decided_by IS NULL))),
+  constraint approvals_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'edited'::text, 'rejected'::text, 'withdrawn'::text]))),
+  constraint approvals_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint approvals_tenant_id_run_id_call_key UNIQUE (tenant_id, run_id, call),
+  constraint approvals_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id),
+  constraint approvals_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id)
+);
+CREATE INDEX approvals_tenant_id_requested_at_id_idx ON app.approvals USING btree (tenant_id, requested_at DESC, id DESC);
+CREATE INDEX approvals_tenant_id_session_id_idx ON app.approvals USING btree (tenant_id, session_id);
+alter table app.approvals enable row level security;
+alter table app.approvals force row level security;
+create policy tenant on app.approvals for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant insert, select, update on app.approvals to enginex_app;
+grant insert, select on app.approvals to enginex_backup;
+
+create table app.audit_entries (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  actor text not null default app.actor(),
+  action text not null,
+  resource text,
+  outcome text not null default 'done'::text,
+  details jsonb not null default '{}'::jsonb,
+  occurred_at timestamp(3) with time zone not null default now(),
+  constraint audit_entries_pkey PRIMARY KEY (tenant_id, id),
+  constraint audit_entries_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'denied'::text]))),
+  constraint audit_entries_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id)
+);
+CREATE INDEX audit_entries_tenant_id_occurred_at_id_idx ON app.audit_entries USING btree (tenant_id, occurred_at DESC, id DESC);
+alter table app.audit_entries enable row level security;
+alter table app.audit_entries force row level security;
+create policy doors_insert on app.audit_entries for insert to enginex_doors with check true;
+create policy tenant on app.audit_entries for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant insert, select on app.audit_entries to enginex_app;
+grant insert, select on app.audit_entries to enginex_backup;
+grant insert on app.audit_entries to enginex_doors;
+
+create table app.checkpoints (
+  tenant_id uuid not null default app.tenant_id(),
+  run_id uuid not null,
+  seq integer not null,
+  state jsonb not null,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint checkpoints_pkey PRIMARY KEY (tenant_id, run_id, seq),
+  constraint checkpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint checkpoints_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id)
+);
+alter table app.checkpoints enable row level security;
+alter table app.checkpoints force row level security;
+create policy tenant on app.checkpoints for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant insert, select on app.checkpoints to enginex_app;
+grant insert, select on app.checkpoints to enginex_backup;
+
+create table app.denials (
+  tenant_id uuid not null,
+  minute timestamp(3) with time zone not null,
+  actor text not null,
+  route text not null,
+  code text not null,
+  count integer not null,
+  constraint denials_pkey PRIMARY KEY (tenant_id, minute, actor, route, code),
+  constraint denials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id)
+);
+alter table app.denials enable row level security;
+alter table app.denials force row level security;
+create policy doors on app.denials for all to enginex_doors using true with check true;
+create policy tenant on app.denials for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant select on app.denials to enginex_app;
+grant insert, select on app.denials to enginex_backup;
+grant insert, select, update on app.denials to enginex_doors;
+
+create table app.directory (
+  organization_id uuid not null,
+  tenant_id uuid not null default uuidv7(),
+  region text not null,
+  alias text not null,
+  name text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint directory_pkey PRIMARY KEY (organization_id),
+  constraint directory_tenant_id_key UNIQUE (tenant_id)
+);
+CREATE INDEX directory_alias_idx ON app.directory USING btree (alias);
+CREATE INDEX directory_created_at_organization_id_idx ON app.directory USING btree (created_at DESC, organization_id DESC);
+grant insert, select on app.directory to enginex_doors;
+
+create table app.memberships (
+  tenant_id uuid not null default app.tenant_id(),
+  user_id uuid not null,
+  kind text not null default 'user'::text,
+  status text not null default 'active'::text,
+  roles text[] not null,
+  tokens_not_before timestamp(3) with time zone not null default '-infinity'::timestamp with time zone,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now(),
+  constraint memberships_pkey PRIMARY KEY (tenant_id, user_id),
+  constraint memberships_kind_check CHECK ((kind = ANY (ARRAY['user'::text, 'service-account'::text]))),
+  constraint memberships_status_check CHECK ((status = ANY (ARRAY['active'::text, 'removed'::text]))),
+  constraint memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id)
+);
+CREATE INDEX memberships_user_id_idx ON app.memberships USING btree (user_id);
+alter table app.memberships enable row level security;
+alter table app.memberships force row level security;
+create policy doors on app.memberships for all to enginex_doors using true with check true;
+create policy guard on app.memberships for select to enginex_guard using true;
+create policy tenant on app.memberships for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+CREATE TRIGGER changed AFTER UPDATE ON app.memberships FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) OR (old.roles IS DISTINCT FROM new.roles) OR (old.tokens_not_before IS DISTINCT FROM new.tokens_not_before))) EXECUTE FUNCTION app.membership_changed();
+grant select on app.memberships to enginex_app;
+grant insert, select on app.memberships to enginex_backup;
+grant insert, select, update on app.memberships to enginex_doors;
+grant select (tenant_id, user_id, kind, status, roles, tokens_not_before) on app.memberships to enginex_guard;
+
+create table app.reports (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  session_id uuid not null,
+  run_id uuid not null,
+  call text not null,
+  title text not null,
+  files jsonb not null,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint reports_pkey PRIMARY KEY (tenant_id, id),
+  constraint reports_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint reports_tenant_id_run_id_call_key UNIQUE (tenant_id, run_id, call),
+  constraint reports_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id),
+  constraint reports_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id)
+);
+CREATE INDEX reports_tenant_id_created_at_id_idx ON app.reports USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX reports_tenant_id_session_id_idx ON app.reports USING btree (tenant_id, session_id);
+alter table app.reports enable row level security;
+alter table app.reports force row level security;
+create policy tenant on app.reports for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant insert, select on app.reports to enginex_app;
+grant insert, select on app.reports to enginex_backup;
+
+create table app.role_permissions (
+  permission text not null,
+  roles text[] not null,
+  constraint role_permissions_pkey PRIMARY KEY (permission)
+);
+grant select on app.role_permissions to enginex_guard;
+
+create table app.run_memory (
+  tenant_id uuid not null default app.tenant_id(),
+  run_id uuid not null,
+  key text not null,
+  seq integer not null,
+  value jsonb not null,
+  constraint run_memory_pkey PRIMARY KEY (tenant_id, run_id, key, seq),
+  constraint run_memory_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint run_memory_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id)
+);
+alter table app.run_memory enable row level security;
+alter table app.run_memory force row level security;
+create policy tenant on app.run_memory for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant insert, select on app.run_memory to enginex_app;
+grant insert, select on app.run_memory to enginex_backup;
+
+create table app.run_steps (
+  tenant_id uuid not null default app.tenant_id(),
+  run_id uuid not null,
+  step integer not null,
+  attempt integer not null,
+  node_id text not null,
+  status text not null,
+  error jsonb,
+  started_at timestamp(3) with time zone not null default now(),
+  finished_at timestamp(3) with time zone,
+  constraint run_steps_pkey PRIMARY KEY (tenant_id, run_id, step, attempt),
+  constraint run_steps_status_check CHECK ((status = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text, 'waiting'::text]))),
+  constraint run_steps_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint run_steps_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id)
+);
+alter table app.run_steps enable row level security;
+alter table app.run_steps force row level security;
+create policy tenant on app.run_steps for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant insert, select, update on app.run_steps to enginex_app;
+grant insert, select on app.run_steps to enginex_backup;
+
+create table app.runs (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  session_id uuid not null,
+  status text not null default 'queued'::text,
+  requested text,
+  epoch integer not null default 0,
+  worker_id uuid,
+  seq integer not null default 0,
+  current_node text,
+  error jsonb,
+  queued_at timestamp(3) with time zone not null default now(),
+  slot_at timestamp(3) with time zone,
+  heartbeat_at timestamp(3) with time zone,
+  started_at timestamp(3) with time zone,
+  finished_at timestamp(3) with time zone,
+  created_by text not null default app.actor(),
+  constraint runs_pkey PRIMARY KEY (tenant_id, id),
+  constraint runs_requested_check CHECK ((requested = ANY (ARRAY['pause'::text, 'cancel'::text]))),
+  constraint runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'paused'::text, 'completed'::text, 'rejected'::text, 'failed'::text, 'cancelled'::text]))),
+  constraint runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint runs_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id)
+);
+CREATE INDEX runs_tenant_id_heartbeat_at_idx ON app.runs USING btree (tenant_id, heartbeat_at) WHERE (status = 'running'::text);
+CREATE INDEX runs_tenant_id_queued_at_id_idx ON app.runs USING btree (tenant_id, queued_at, id) WHERE (status = 'queued'::text);
+CREATE INDEX runs_tenant_id_session_id_queued_at_id_idx ON app.runs USING btree (tenant_id, session_id, queued_at DESC, id DESC);
+alter table app.runs enable row level security;
+alter table app.runs force row level security;
+create policy doors on app.runs for all to enginex_doors using true with check true;
+create policy guard on app.runs for all to enginex_guard using true with check false;
+create policy tenant on app.runs for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant insert, select, update on app.runs to enginex_app;
+grant insert, select on app.runs to enginex_backup;
+grant select, update on app.runs to enginex_doors;
+grant select (tenant_id, id, status, epoch) on app.runs to enginex_guard;
+grant update (epoch) on app.runs to enginex_guard;
+
+create table app.session_events (
+  tenant_id uuid not null default app.tenant_id(),
+  session_id uuid not null,
+  seq bigint not null,
+  run_id uuid,
+  type text not null,
+  node_id text,
+  data jsonb not null,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint session_events_pkey PRIMARY KEY (tenant_id, session_id, seq),
+  constraint session_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint session_events_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id),
+  constraint session_events_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id)
+);
+alter table app.session_events enable row level security;
+alter table app.session_events force row level security;
+create policy tenant on app.session_events for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant insert, select on app.session_events to enginex_app;
+grant insert, select on app.session_events to enginex_backup;
+
+create table app.session_files (
+  tenant_id uuid not null default app.tenant_id(),
+  session_id uuid not null,
+  name text not null,
+  media_type text not null,
+  bytes bigint not null,
+  sha256 text not null,
+  constraint session_files_pkey PRIMARY KEY (tenant_id, session_id, name),
+  constraint session_files_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint session_files_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id)
+);
+alter table app.session_files enable row level security;
+alter table app.session_files force row level security;
+create policy tenant on app.session_files for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant insert, select on app.session_files to enginex_app;
+grant insert, select on app.session_files to enginex_backup;
+
+create table app.sessions (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  agent_id uuid not null,
+  agent_version_id uuid not null,
+  title text not null,
+  input jsonb not null,
+  last_seq bigint not null default 0,
+  created_at timestamp(3) with time zone not null default now(),
+  created_by text not null default app.actor(),
+  constraint sessions_pkey PRIMARY KEY (tenant_id, id),
+  constraint sessions_tenant_id_agent_id_agent_version_id_fkey FOREIGN KEY (tenant_id, agent_id, agent_version_id) REFERENCES app.agent_versions(tenant_id, agent_id, id),
+  constraint sessions_tenant_id_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES app.agents(tenant_id, id),
+  constraint sessions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id)
+);
+CREATE INDEX sessions_tenant_id_agent_id_created_at_id_idx ON app.sessions USING btree (tenant_id, agent_id, created_at DESC, id DESC);
+CREATE INDEX sessions_tenant_id_created_at_id_idx ON app.sessions USING btree (tenant_id, created_at DESC, id DESC);
+alter table app.sessions enable row level security;
+alter table app.sessions force row level security;
+create policy tenant on app.sessions for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant insert, select, update on app.sessions to enginex_app;
+grant insert, select on app.sessions to enginex_backup;
+
+create table app.tenants (
+  tenant_id uuid not null,
+  status text not null default 'active'::text,
+  run_cap integer not null default 4,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint tenants_pkey PRIMARY KEY (tenant_id),
+  constraint tenants_run_cap_check CHECK (((run_cap >= 1) AND (run_cap <= 1000))),
+  constraint tenants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text]))),
+  constraint tenants_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.directory(tenant_id)
+);
+alter table app.tenants enable row level security;
+alter table app.tenants force row level security;
+create policy doors on app.tenants for all to enginex_doors using true with check true;
+create policy guard on app.tenants for select to enginex_guard using true;
+create policy tenant on app.tenants for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+CREATE TRIGGER changed AFTER UPDATE ON app.tenants FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION app.tenant_changed();
+grant select on app.tenants to enginex_app;
+grant insert, select on app.tenants to enginex_backup;
+grant insert, select, update on app.tenants to enginex_doors;
+grant select (tenant_id, status) on app.tenants to enginex_guard;
+
+create table app.users (
+  tenant_id uuid not null default app.tenant_id(),
+  user_id uuid not null,
+  email text,
+  name text,
+  last_seen_at timestamp(3) with time zone,
+  constraint users_pkey PRIMARY KEY (tenant_id, user_id),
+  constraint users_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint users_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES app.memberships(tenant_id, user_id)
+);
+alter table app.users enable row level security;
+alter table app.users force row level security;
+create policy doors on app.users for all to enginex_doors using true with check true;
+create policy tenant on app.users for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant select on app.users to enginex_app;
+grant insert, select on app.users to enginex_backup;
+grant insert, select, update on app.users to enginex_doors;
+
+CREATE OR REPLACE FUNCTION app.actor()
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select nullif(current_setting('app.actor', true), '')
+$function$;
+alter function app.actor() owner to enginex_owner;
+grant execute on function app.actor() to enginex_app, enginex_doors, enginex_guard;
+
+CREATE OR REPLACE FUNCTION app.append_events(p_session uuid, p_run uuid, p_events jsonb)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_last bigint;
+begin
+  if jsonb_array_length(p_events) = 0 then return null; end if;
+  update app.sessions s set last_seq = s.last_seq + jsonb_array_length(p_events) where s.id = p_session
+  returning s.last_seq into v_last;
+  if v_last is null then raise exception 'no such session' using errcode = 'TN410'; end if;
+  insert into app.session_events (session_id, seq, run_id, type, node_id, data)
+  select p_session, v_last - jsonb_array_length(p_events) + e.ordinality, p_run, e.value ->> 'type', e.value ->> 'nodeId',
+         coalesce(e.value -> 'data', '{}')
+    from jsonb_array_elements(p_events) with ordinality e;
+  perform app.notify_change('session:' || p_session);
+  return v_last;
+end $function$;
+alter function app.append_events(uuid,uuid,jsonb) owner to enginex_owner;
+grant execute on function app.append_events(uuid,uuid,jsonb) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.beat_runs(p_tenants uuid[], p_runs uuid[], p_epochs integer[])
+ RETURNS TABLE(run_id uuid, requested text)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update app.runs r set heartbeat_at = now()
+    from unnest(p_tenants, p_runs, p_epochs) as held (tenant_id, id, epoch)
+   where r.tenant_id = held.tenant_id and r.id = held.id and r.epoch = held.epoch and r.status = 'running'
+  returning r.id, r.requested
+$function$;
+alter function app.beat_runs(uuid[],uuid[],integer[]) owner to enginex_doors;
+grant execute on function app.beat_runs(uuid[],uuid[],integer[]) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.enter(p_tenant uuid, p_actor uuid, p_issued timestamp with time zone, p_permission text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_tenant text;
+  v_member text;
+  v_fresh boolean;
+  v_granted boolean;
+  v_kind text;
+  v_ignored text;
+begin
+  select t.status, m.status, p_issued > m.tokens_not_before, m.roles && p.roles, m.kind
+    into v_tenant, v_member, v_fresh, v_granted, v_kind
+    from app.memberships m
+    join app.tenants t on t.tenant_id = m.tenant_id
+    left join app.role_permissions p on p.permission = p_permission
+   where m.tenant_id = p_tenant and m.user_id = p_actor;
+  if v_member is distinct from 'active' then raise exception 'not a member' using errcode = 'TN404'; end if;
+  if v_tenant is distinct from 'active' then raise exception 'tenant suspended' using errcode = 'TN423'; end if;
+  if v_fresh is not true then raise exception 'token stale' using errcode = 'TN401'; end if;
+  if v_granted is not true then raise exception 'permission missing' using errcode = 'TN403'; end if;
+  -- Assignments take plpgsql's fast path; perform would go through SPI.
+  v_ignored := set_config('app.tenant_id', p_tenant::text, true);
+  v_ignored := set_config('app.actor', v_kind || ':' || p_actor::text, true);
+end $function$;
+alter function app.enter(uuid,uuid,timestamp with time zone,text) owner to enginex_guard;
+grant execute on function app.enter(uuid,uuid,timestamp with time zone,text) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.enter_run(p_tenant uuid, p_run uuid, p_epoch integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_epoch integer;
+  v_status text;
+  v_tenant text;
+  v_ignored text;
+begin
+  select r.epoch, r.status, t.status into v_epoch, v_status, v_tenant
+    from app.runs r join app.tenants t on t.tenant_id = r.tenant_id
+   where r.tenant_id = p_tenant and r.id = p_run for no key update of r;
+  if v_epoch is null then raise exception 'no such run' using errcode = 'TN410'; end if;
+  if v_tenant <> 'active' then raise exception 'tenant suspended' using errcode = 'TN423'; end if;
+  if v_epoch is distinct from p_epoch or v_status <> 'running' then
+    raise exception 'another worker has this run, or it is not running' using errcode = 'TN409';
+  end if;
+  v_ignored := set_config('app.tenant_id', p_tenant::text, true);
+  v_ignored := set_config('app.actor', 'run:' || p_run::text, true);
+end $function$;
+alter function app.enter_run(uuid,uuid,integer) owner to enginex_guard;
+grant execute on function app.enter_run(uuid,uuid,integer) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.enter_system(p_tenant uuid, p_job text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_ignored text;
+begin
+  if p_job is null or not exists (select from app.tenants t where t.tenant_id = p_tenant) then
+    raise exception 'no such tenant' using errcode = 'TN404';
+  end if;
+  v_ignored := set_config('app.tenant_id', p_tenant::text, true);
+  v_ignored := set_config('app.actor', 'system:' || p_job, true);
+end $function$;
+alter function app.enter_system(uuid,text) owner to enginex_guard;
+grant execute on function app.enter_system(uuid,text) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.find_organization(p_alias text)
+ RETURNS TABLE(organization_id uuid, alias text, name text, status text, region text, created_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select d.organization_id, d.alias, d.name, t.status, d.region, d.created_at
+    from app.directory d join app.tenants t on t.tenant_id = d.tenant_id where d.alias = p_alias
+$function$;
+alter function app.find_organization(text) owner to enginex_doors;
+grant execute on function app.find_organization(text) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.list_organizations(p_before_time timestamp with time zone, p_before_id uuid, p_limit integer)
+ RETURNS TABLE(organization_id uuid, alias text, name text, status text, region text, created_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select d.organization_id, d.alias, d.name, t.status, d.region, d.created_at
+    from app.directory d join app.tenants t on t.tenant_id = d.tenant_id
+   where p_before_time is null or (d.created_at, d.organization_id) < (p_before_time, p_before_id)
+   order by d.created_at desc, d.organization_id desc limit least(p_limit, 101)
+$function$;
+alter function app.list_organizations(timestamp with time zone,uuid,integer) owner to enginex_doors;
+grant execute on function app.list_organizations(timestamp with time zone,uuid,integer) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.list_user_tenants(p_user uuid)
+ RETURNS TABLE(organization_id uuid, alias text, name text, roles text[])
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select d.organization_id, d.alias, d.name, m.roles
+    from app.memberships m
+    join app.directory d on d.tenant_id = m.tenant_id
+    join app.tenants t on t.tenant_id = m.tenant_id and t.status = 'active'
+   where m.user_id = p_user and m.status = 'active'
+   order by d.alias limit 200
+$function$;
+alter function app.list_user_tenants(uuid) owner to enginex_doors;
+grant execute on function app.list_user_tenants(uuid) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.membership_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_notify('enginex', new.tenant_id || ':member:' || new.user_id);
+  return null;
+end $function$;
+alter function app.membership_changed() owner to enginex_doors;
+
+CREATE OR REPLACE FUNCTION app.mirror_membership(p_tenant uuid, p_user uuid, p_kind text, p_status text, p_roles text[], p_email text, p_name text, p_not_before timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_old app.memberships;
+begin
+  select * into v_old from app.memberships m where m.tenant_id = p_tenant and m.user_id = p_user for update;
+  insert into app.memberships as m (tenant_id, user_id, kind, status, roles, tokens_not_before)
+  values (p_tenant, p_user, p_kind, p_status, p_roles, coalesce(p_not_before, '-infinity'))
+  on conflict (tenant_id, user_id) do update
+    set status = excluded.status, roles = excluded.roles, updated_at = now(),
+        tokens_not_before = greatest(m.tokens_not_before, excluded.tokens_not_before);
+  insert into app.users as u (tenant_id, user_id, email, name, last_seen_at)
+  values (p_tenant, p_user, p_email, p_name, case when p_status = 'active' then now() end)
+  on conflict (tenant_id, user_id) do update
+    set email = coalesce(excluded.email, u.email), name = coalesce(excluded.name, u.name),
+        last_seen_at = coalesce(excluded.last_seen_at, u.last_seen_at);
+  if v_old.status is distinct from p_status or v_old.roles is distinct from p_roles then
+    insert into app.audit_entries (tenant_id, actor, action, resource, details)
+    values (p_tenant, 'system:identity', 'members.mirror', 'member:' || p_user,
+            jsonb_build_object('before', case when v_old.user_id is not null
+                                 then jsonb_build_object('status', v_old.status, 'roles', v_old.roles) end,
+                               'after', jsonb_build_object('status', p_status, 'roles', p_roles)));
+  end if;
+end $function$;
+alter function app.mirror_membership(uuid,uuid,text,text,text[],text,text,timestamp with time zone) owner to enginex_doors;
+grant execute on function app.mirror_membership(uuid,uuid,text,text,text[],text,text,timestamp with time zone) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.notify_change(topic text)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  select pg_notify('enginex', app.tenant_id() || ':' || topic)
+$function$;
+alter function app.notify_change(text) owner to enginex_owner;
+grant execute on function app.notify_change(text) to enginex_app, enginex_doors, enginex_guard;
+
+CREATE OR REPLACE FUNCTION app.open_token(p_organization uuid, p_user uuid)
+ RETURNS TABLE(tenant_id uuid, region text, tenant_status text, membership_status text, roles text[])
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select d.tenant_id, d.region, t.status, m.status, m.roles
+    from app.directory d
+    left join app.tenants t on t.tenant_id = d.tenant_id
+    left join app.memberships m on m.tenant_id = d.tenant_id and m.user_id = p_user
+   where d.organization_id = p_organization
+$function$;
+alter function app.open_token(uuid,uuid) owner to enginex_doors;
+grant execute on function app.open_token(uuid,uuid) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.protect(target regclass, rights text DEFAULT 'select, insert, update, delete'::text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  execute format('alter table %s enable row level security', target);
+  execute format('alter table %s force row level security', target);
+  execute format('create policy tenant on %s to enginex_app using (tenant_id = (select app.tenant_id())) '
+                 'with check (tenant_id = (select app.tenant_id()))', target);
+  execute format('grant %s on %s to enginex_app', rights, target);
+  execute format('grant select, insert on %s to enginex_backup', target);
+end $function$;
+alter function app.protect(regclass,text) owner to enginex_owner;
+
+CREATE OR REPLACE FUNCTION app.provision_tenant(p_organization uuid, p_alias text, p_name text, p_region text, p_actor text)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_tenant uuid;
+  v_new boolean;
+begin
+  insert into app.directory (organization_id, alias, name, region) values (p_organization, p_alias, p_name, p_region)
+  on conflict (organization_id) do nothing;
+  select d.tenant_id into v_tenant from app.directory d where d.organization_id = p_organization;
+  insert into app.tenants (tenant_id) values (v_tenant) on conflict do nothing;
+  get diagnostics v_new = row_count;
+  if v_new then
+    insert into app.audit_entries (tenant_id, actor, action, resource)
+    values (v_tenant, p_actor, 'organizations.create', 'organization:' || p_organization);
+  end if;
+  return v_tenant;
+end $function$;
+alter function app.provision_tenant(uuid,text,text,text,text) owner to enginex_doors;
+grant execute on function app.provision_tenant(uuid,text,text,text,text) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.record_denial(p_tenant uuid, p_actor text, p_route text, p_code text, p_count integer)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  insert into app.denials as d (tenant_id, minute, actor, route, code, count)
+  select t.tenant_id, date_trunc('minute', now()), p_actor, p_route, p_code, p_count
+    from app.tenants t where t.tenant_id = p_tenant
+  on conflict (tenant_id, minute, actor, route, code) do update set count = d.count + excluded.count
+$function$;
+alter function app.record_denial(uuid,text,text,text,integer) owner to enginex_doors;
+grant execute on function app.record_denial(uuid,text,text,text,integer) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.set_tenant_status(p_organization uuid, p_status text, p_actor text)
+ RETURNS TABLE(organization_id uuid, alias text, name text, status text, region text, created_at timestamp with time zone)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_tenant uuid;
+begin
+  update app.tenants t set status = p_status from app.directory d
+   where d.tenant_id = t.tenant_id and d.organization_id = p_organization and t.status <> p_status
+  returning t.tenant_id into v_tenant;
+  if v_tenant is not null then
+    insert into app.audit_entries (tenant_id, actor, action, resource)
+    values (v_tenant, p_actor, case p_status when 'active' then 'organizations.reactivate' else 'organizations.suspend' end,
+            'organization:' || p_organization);
+  end if;
+  return query
+    select d.organization_id, d.alias, d.name, t.status, d.region, d.created_at
+      from app.directory d join app.tenants t on t.tenant_id = d.tenant_id where d.organization_id = p_organization;
+end $function$;
+alter function app.set_tenant_status(uuid,text,text) owner to enginex_doors;
+grant execute on function app.set_tenant_status(uuid,text,text) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.sign_out_user(p_user uuid, p_not_before timestamp with time zone)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update app.memberships m set tokens_not_before = greatest(m.tokens_not_before, p_not_before), updated_at = now()
+   where m.user_id = p_user
+$function$;
+alter function app.sign_out_user(uuid,timestamp with time zone) owner to enginex_doors;
+grant execute on function app.sign_out_user(uuid,timestamp with time zone) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.take_runs(p_worker uuid, p_limit integer, p_silent interval)
+ RETURNS TABLE(tenant_id uuid, run_id uuid, session_id uuid, epoch integer, seq integer)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtext('enginex.take_runs'));
+  return query
+  with lost as (
+    select r.tenant_id, r.id from app.runs r
+      join app.tenants t on t.tenant_id = r.tenant_id and t.status = 'active'
+     where r.status = 'running' and r.heartbeat_at < now() - p_silent order by r.heartbeat_at limit p_limit
+  ), busy as (
+    select r.tenant_id, count(*) as running from app.runs r where r.status = 'running' group by r.tenant_id
+  ), candidates as (
+    select t.tenant_id, w.id, w.queued_at, w.turn
+      from (select distinct r.tenant_id from app.runs r where r.status = 'queued') waiting
+      join app.tenants t on t.tenant_id = waiting.tenant_id and t.status = 'active'
+      left join busy b on b.tenant_id = t.tenant_id
+      cross join lateral (
+        select r.id, r.queued_at, row_number() over (order by r.queued_at, r.id) as turn
+          from app.runs r where r.tenant_id = t.tenant_id and r.status = 'queued'
+         order by r.queued_at, r.id limit greatest(t.run_cap - coalesce(b.running, 0), 0)) w
+  ), chosen as (
+    (select l.tenant_id, l.id from lost l)
+    union all
+    (select c.tenant_id, c.id from candidates c order by c.turn, c.queued_at
+      limit greatest(p_limit - (select count(*) from lost), 0))
+  )
+  update app.runs r set status = 'running', epoch = r.epoch + 1, worker_id = p_worker, heartbeat_at = now(),
+                        slot_at = case r.status when 'queued' then now() else r.slot_at end,
+                        started_at = coalesce(r.started_at, now())
+    from chosen c where r.tenant_id = c.tenant_id and r.id = c.id and r.status in ('queued', 'running')
+  returning r.tenant_id, r.id, r.session_id, r.epoch, r.seq;
+end $function$;
+alter function app.take_runs(uuid,integer,interval) owner to enginex_doors;
+grant execute on function app.take_runs(uuid,integer,interval) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.tenant_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_notify('enginex', new.tenant_id || ':tenant');
+  return null;
+end $function$;
+alter function app.tenant_changed() owner to enginex_doors;
+
+CREATE OR REPLACE FUNCTION app.tenant_id()
+ RETURNS uuid
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  setting constant text := current_setting('app.tenant_id', true);
+begin
+  if setting is null or setting = '' then
+    raise exception 'no tenant is set for this transaction' using errcode = 'TN000';
+  end if;
+  return setting::uuid;
+end $function$;
+alter function app.tenant_id() owner to enginex_owner;
+grant execute on function app.tenant_id() to enginex_app, enginex_doors, enginex_guard;
