@@ -5,17 +5,8 @@ import { type Effect, type EngineEvent, type Input, next, pendingEffects, startS
 import type { AgentPackage } from '../engine/package.ts'
 import { loadPackage } from '../features/agents/service.ts'
 import { askApproval, decisionsOf, withdrawApprovals } from '../features/approvals/service.ts'
-import {
-  endRun,
-  handOverRun,
-  type Left,
-  type LoadedRun,
-  loadRun,
-  pauseRun,
-  type RunTenant,
-  recordTransition,
-  waitOn,
-} from '../features/runs/progress.ts'
+import { type Left, type LoadedRun, loadRun, type RunTenant, recordTransition } from '../features/runs/progress.ts'
+import { endRun, handOverRun, pauseRun, requeueRun, waitOn } from '../features/runs/release.ts'
 import { TenantContext } from '../tenancy/context.ts'
 import { type EffectProviders, type Outcome, perform } from './effects.ts'
 import { verdictOn } from './failures.ts'
@@ -157,6 +148,7 @@ function note(course: Course, { status, requested }: Left): void {
 async function obey({ hold, tenant }: Course): Promise<void> {
   const { run, asked } = hold
   if (asked === 'cancel') return await end(tenant, hold, { status: 'cancelled', error: null })
+  if (asked === 'yield') return await requeueRun(tenant, run)
   if (asked === 'pause' && (await pauseRun(tenant, run))) return
   if (asked !== 'lost') await handOverRun(tenant, run)
 }

@@ -1,10 +1,10 @@
 import type { TakenRun } from '../db/doors.ts'
 
 /**
- * Why a worker lets go of a run that is not done, the stronger reason later: it shuts down · a person paused the run ·
- * a person cancelled it · another worker has taken it.
+ * Why a worker lets go of a run that is not done, the stronger reason later: its time slice is over and others wait ·
+ * the worker shuts down · a person paused the run · a person cancelled it · another worker has taken it.
  */
-const reasons = ['handover', 'pause', 'cancel', 'lost'] as const
+const reasons = ['yield', 'handover', 'pause', 'cancel', 'lost'] as const
 export type Reason = (typeof reasons)[number]
 
 /** A run in the hands of this worker. */
@@ -19,7 +19,7 @@ export interface Hold {
 
 /**
  * Takes hold of a run. `cancel` and `lost` end its effects at once; the gentle reasons let them finish, so that no work
- * is done twice, but only for `graceMs`.
+ * is done twice: after `yield` as long as they like, else for `graceMs`.
  */
 export function holdRun(run: TakenRun, graceMs: number): Hold {
   const controller = new AbortController()
@@ -34,7 +34,7 @@ export function holdRun(run: TakenRun, graceMs: number): Hold {
       if (asked && reasons.indexOf(reason) <= reasons.indexOf(asked)) return
       asked = reason
       if (reason === 'cancel' || reason === 'lost') controller.abort()
-      else setTimeout(() => controller.abort(), graceMs).unref()
+      else if (reason !== 'yield') setTimeout(() => controller.abort(), graceMs).unref()
     },
   }
 }

@@ -12,7 +12,7 @@ export async function startInput(
   { manifest }: AgentPackage,
   loaded: LoadedRun,
 ): Promise<Input> {
-  const schemas = fileInputs(manifest.input)
+  const schemas = fileInputs(manifest.input ?? {})
   const input: Record<string, unknown> = { ...loaded.input }
   for (const { name, sha256 } of loaded.files) {
     input[name] = await readCsv(await files.get(inputKey(tenantId, sha256)), name, schemas.get(name) ?? {})

@@ -10,7 +10,7 @@ import { createModelCaller } from './model.ts'
 import { startScheduler } from './scheduler.ts'
 
 /** Three beats fit into the silence after which a run is taken over, and one poll comes after that: within 20 s in all. */
-const times = { pollMs: 1000, beatMs: 5000, silentMs: 15_000, graceMs: 5000 }
+const times = { pollMs: 1000, beatMs: 5000, silentMs: 15_000, graceMs: 5000, sliceMs: 30_000 }
 /** A shutdown that takes longer than this is cut off; the runs are then taken over as after a crash. */
 const shutdownMs = 9000
 

@@ -15,6 +15,8 @@ export interface SchedulerOptions {
   readonly silentMs: number
   /** How long effects may go on after a pause or a shutdown was asked for. */
   readonly graceMs: number
+  /** While every slot is in use, a run that has had one for this long goes to the end of the queue at its next checkpoint. */
+  readonly sliceMs: number
   /** Advances one run until it ends, waits, or is let go. */
   readonly advance: (hold: Hold) => Promise<void>
   readonly log: Pick<Logger, 'error' | 'warn' | 'info'>
@@ -38,12 +40,16 @@ export interface Scheduler {
 export function startScheduler(options: SchedulerOptions): Scheduler {
   const { doors, workerId, slots, silentMs, graceMs, advance } = options
   const holds = new Map<Hold, Promise<void>>()
+  const ripe = new Set<Hold>()
   let stopping = false
 
   const start = (hold: Hold) => {
+    const slice = setTimeout(() => ripe.add(hold), options.sliceMs)
     const done = advance(hold)
       .catch((err) => options.log.error({ err, runId: hold.run.runId }, 'a run was dropped'))
       .finally(() => {
+        clearTimeout(slice)
+        ripe.delete(hold)
         holds.delete(hold)
         take()
       })
@@ -52,6 +58,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
 
   const take = oneAtATime(options.log, async () => {
     const free = slots - holds.size
+    if (free <= 0) for (const hold of ripe) hold.ask('yield')
     if (stopping || free <= 0) return
     for (const run of await doors.takeRuns(workerId, free, silentMs)) {
       for (const hold of holds.keys()) if (hold.run.runId === run.runId) hold.ask('lost') // taken back from itself

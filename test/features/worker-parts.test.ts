@@ -10,7 +10,7 @@ import { until } from '../support/until.ts'
 
 const run = (runId: string): TakenRun => ({ tenantId: 't', runId, sessionId: 's', epoch: 1, seq: 0 })
 const log = { error: () => undefined, warn: () => undefined, info: () => undefined }
-const times = { pollMs: 10, beatMs: 10, silentMs: 1000, graceMs: 20 }
+const times = { pollMs: 10, beatMs: 10, silentMs: 1000, graceMs: 20, sliceMs: 60_000 }
 
 t.test('what jsonb refuses is found in JSON text, and nothing else is', async (t) => {
   for (const good of ['a', '\\u0000', '\\\\u0000', 'C:\\ud800', '😀', '\t"', '\ufffd'])

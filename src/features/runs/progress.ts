@@ -108,7 +108,7 @@ export async function recordTransition(
   const { state, writes, steps, events, status, error } = transition
   return await tenant.transaction(async (tx) => {
     const [left, sizes, more] = await Promise.all([
-      updateRun(tx, run, { seq, status, error: error ?? null, node: steps.at(-1)?.nodeId ?? null }),
+      moveRun(tx, run, { seq, status, error: error ?? null, node: steps.at(-1)?.nodeId ?? null }),
       writeMemory(tx, run, seq, writes),
       also(tx),
       tx
@@ -123,78 +123,6 @@ export async function recordTransition(
   })
 }
 
-/** Ends a run outside the machine: cancelled by a person, or failed for a reason that no step can answer. */
-export async function endRun(
-  tenant: RunTenant,
-  run: RunKey,
-  end: { status: 'cancelled' | 'failed'; error: { code: string; message: string } | null },
-  also: Also,
-): Promise<void> {
-  const data = end.error ? { error: end.error } : {}
-  await tenant.transaction(async (tx) => {
-    const [more] = await Promise.all([
-      also(tx),
-      updateRun(tx, run, { status: end.status, error: end.error, node: null }),
-      failOpenSteps(tx, run, end.error ?? { code: 'cancelled', message: 'the run was cancelled' }),
-      notifyRuns(tx),
-    ])
-    await appendEvents(tx, run.sessionId, run.runId, [...more, { type: `execution_${end.status}`, nodeId: null, data }])
-  })
-}
-
-/**
- * Leaves a run at its last checkpoint, without a worker, until a person resumes it. @returns false when the person took
- * the request back meanwhile: then the run is still held
- */
-export async function pauseRun(tenant: RunTenant, { runId, sessionId }: RunKey): Promise<boolean> {
-  return await tenant.transaction(async (tx) => {
-    const { numUpdatedRows } = await tx
-      .updateTable('runs')
-      .set({ status: 'paused', requested: null })
-      .where('id', '=', runId)
-      .where('requested', '=', 'pause')
-      .executeTakeFirstOrThrow()
-    if (!numUpdatedRows) return false
-    await appendEvents(tx, sessionId, runId, [{ type: 'execution_paused', nodeId: null, data: {} }])
-    await notifyRuns(tx)
-    return true
-  })
-}
-
-/**
- * Goes on waiting, unless `decided` finds an answer: whoever answers locks the run first, so none comes in between.
- * @returns what was found; empty when the run was left waiting (or held, when something was requested of it)
- */
-export async function waitOn<T>(
-  tenant: RunTenant,
-  run: RunKey,
-  decided: (tx: TenantQueries) => Promise<readonly T[]>,
-): Promise<{ found: readonly T[]; left: Left | null }> {
-  return await tenant.transaction(async (tx) => {
-    const found = await decided(tx)
-    if (found.length > 0) return { found, left: null }
-    const [left] = await Promise.all([
-      updateRun(tx, run, { status: 'waiting', error: null, node: null }),
-      notifyRuns(tx),
-    ])
-    return { found, left }
-  })
-}
-
-/** Hands a running run to whoever asks next: it keeps its slot, looks silent at once, and its epoch ends here. */
-export async function handOverRun(tenant: RunTenant, { runId }: RunKey): Promise<void> {
-  await tenant.transaction(async (tx) => {
-    await Promise.all([
-      tx
-        .updateTable('runs')
-        .set((is) => ({ epoch: is('epoch', '+', 1), heartbeat_at: sql`to_timestamp(0)`, worker_id: null }))
-        .where('id', '=', runId)
-        .execute(),
-      notifyRuns(tx),
-    ])
-  })
-}
-
 interface Update {
   readonly seq?: number
   readonly status: Transition['status'] | 'cancelled'
@@ -203,7 +131,12 @@ interface Update {
   readonly node: string | null
 }
 
-async function updateRun(tx: TenantQueries, { runId }: RunKey, { seq, status, error, node }: Update): Promise<Left> {
+/** Changes the row of a held run. A wait is only begun when nothing was requested. */
+export async function moveRun(
+  tx: TenantQueries,
+  { runId }: RunKey,
+  { seq, status, error, node }: Update,
+): Promise<Left> {
   const asked =
     status === 'waiting' ? sql<string>`case when requested is null then 'waiting' else 'running' end` : status
   const row = await tx
@@ -255,18 +188,5 @@ async function writeSteps(tx: TenantQueries, { runId }: RunKey, steps: readonly 
         finished_at: row.ref('excluded.finished_at'),
       })),
     )
-    .execute()
-}
-
-async function failOpenSteps(
-  tx: TenantQueries,
-  { runId }: RunKey,
-  error: { code: string; message: string },
-): Promise<void> {
-  await tx
-    .updateTable('run_steps')
-    .set({ status: 'failed', error: JSON.stringify(error), finished_at: sql`now()` })
-    .where('run_id', '=', runId)
-    .where('status', 'in', ['running', 'waiting'])
     .execute()
 }
