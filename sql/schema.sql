@@ -259,6 +259,7 @@ create table app.runs (
   started_at timestamp(3) with time zone,
   finished_at timestamp(3) with time zone,
   created_by text not null default app.actor(),
+  takeovers integer not null default 0,
   constraint runs_pkey PRIMARY KEY (tenant_id, id),
   constraint runs_requested_check CHECK ((requested = ANY (ARRAY['pause'::text, 'cancel'::text]))),
   constraint runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'paused'::text, 'completed'::text, 'rejected'::text, 'failed'::text, 'cancelled'::text]))),
@@ -728,6 +729,7 @@ begin
   )
   update app.runs r set status = 'running', epoch = r.epoch + 1, worker_id = p_worker, heartbeat_at = now(),
                         slot_at = case r.status when 'queued' then now() else r.slot_at end,
+                        takeovers = case r.status when 'queued' then r.takeovers else r.takeovers + 1 end,
                         started_at = coalesce(r.started_at, now())
     from chosen c where r.tenant_id = c.tenant_id and r.id = c.id and r.status in ('queued', 'running')
   returning r.tenant_id, r.id, r.session_id, r.epoch, r.seq;

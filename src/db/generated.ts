@@ -154,6 +154,7 @@ export interface Runs {
   slot_at: Timestamp | null;
   started_at: Timestamp | null;
   status: Generated<string>;
+  takeovers: Generated<number>;
   tenant_id: Generated<string>;
   worker_id: string | null;
 }

@@ -21,6 +21,13 @@ export interface AdvanceProviders extends EffectProviders {
 type Approval = Extract<Effect, { kind: 'approval' }>
 type Doable = Exclude<Effect, Approval>
 
+/** A run whose workers fall silent at the same step this often is what stops them. */
+const maxTakeovers = 5
+const workerLost = {
+  code: 'worker_lost',
+  message: `the workers of this run stopped ${maxTakeovers} times at the same step; the operator finds the reason in their logs`,
+}
+
 /** A held run on its way. Memory stays here between transitions; only what changes is written. */
 interface Course {
   readonly providers: AdvanceProviders
@@ -39,8 +46,9 @@ export async function advanceRun(providers: AdvanceProviders, hold: Hold): Promi
   const { tenantId, runId, epoch } = hold.run
   const tenant = TenantContext.openRun(providers.database, tenantId, runId, epoch)
   try {
-    const [course, first] = await begin(providers, hold, tenant)
-    await follow(course, first)
+    const loaded = await loadRun(tenant, hold.run)
+    if (loaded.takeovers > maxTakeovers) return await end(tenant, hold, { status: 'failed', error: workerLost })
+    await follow(...(await begin(providers, hold, tenant, loaded)))
   } catch (err) {
     await giveUp(providers, hold, tenant, err)
   } finally {
@@ -48,9 +56,13 @@ export async function advanceRun(providers: AdvanceProviders, hold: Hold): Promi
   }
 }
 
-/** Loads the run; answers what is to be done first. */
-async function begin(providers: AdvanceProviders, hold: Hold, tenant: RunTenant): Promise<[Course, Doable[]]> {
-  const loaded = await loadRun(tenant, hold.run)
+/** From the last checkpoint to what is to be done first. */
+async function begin(
+  providers: AdvanceProviders,
+  hold: Hold,
+  tenant: RunTenant,
+  loaded: LoadedRun,
+): Promise<[Course, Doable[]]> {
   if (loaded.requested) hold.ask(loaded.requested)
   const agent = await loadPackage(providers.files, tenant.tenantId, loaded.digest)
   const course: Course = { providers, hold, tenant, package: agent, now: { ...loaded, status: 'running' } }

@@ -24,6 +24,8 @@ export interface LoadedRun {
   /** ISO 8601: when the checkpoint was written, or the run was queued. Repeated effects see the same time again. */
   readonly at: string
   readonly requested: Requested
+  /** How often a worker fell silent since the last checkpoint. */
+  readonly takeovers: number
   readonly digest: string
   readonly input: Record<string, unknown>
   readonly files: readonly { readonly name: string; readonly sha256: string }[]
@@ -52,7 +54,14 @@ export async function loadRun(tenant: RunTenant, { runId, sessionId }: RunKey): 
         .leftJoin('checkpoints', (join) =>
           join.onRef('checkpoints.run_id', '=', 'runs.id').onRef('checkpoints.seq', '=', 'runs.seq'),
         )
-        .select(['runs.seq', 'runs.requested', 'runs.queued_at', 'checkpoints.state', 'checkpoints.created_at'])
+        .select([
+          'runs.seq',
+          'runs.requested',
+          'runs.takeovers',
+          'runs.queued_at',
+          'checkpoints.state',
+          'checkpoints.created_at',
+        ])
         .where('runs.id', '=', runId)
         .executeTakeFirst(),
       latestMemory(runId).execute(tx),
@@ -72,6 +81,7 @@ export async function loadRun(tenant: RunTenant, { runId, sessionId }: RunKey): 
       sizes: Object.fromEntries(memory.rows.map((row) => [row.key, row.size])),
       at: (run.created_at ?? run.queued_at).toISOString(),
       requested: run.requested as Requested,
+      takeovers: run.takeovers,
       digest: session.digest,
       input: session.input as Record<string, unknown>,
       files,
@@ -144,7 +154,7 @@ export async function moveRun(
     .set({
       status: asked,
       error: error && JSON.stringify(error),
-      ...(seq === undefined ? {} : { seq }),
+      ...(seq === undefined ? {} : { seq, takeovers: 0 }),
       ...(node === null ? {} : { current_node: node }),
       ...(status === 'running' || status === 'waiting' ? {} : { requested: null, finished_at: sql`now()` }),
     })

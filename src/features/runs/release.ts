@@ -74,7 +74,12 @@ export async function handOverRun(tenant: RunTenant, { runId }: RunKey): Promise
     await Promise.all([
       tx
         .updateTable('runs')
-        .set((is) => ({ epoch: is('epoch', '+', 1), heartbeat_at: sql`to_timestamp(0)`, worker_id: null }))
+        .set((is) => ({
+          epoch: is('epoch', '+', 1),
+          takeovers: is('takeovers', '-', 1), // this one does not count
+          heartbeat_at: sql`to_timestamp(0)`,
+          worker_id: null,
+        }))
         .where('id', '=', runId)
         .execute(),
       notifyRuns(tx),
