@@ -5,7 +5,6 @@ const Url = Type.String({
   pattern: '^https?://[^\\s/]+(/[^\\s]*[^\\s/])?$',
   description: 'an http(s) address without a slash at its end',
 })
-const Port = Type.Integer({ minimum: 0, maximum: 65535 })
 
 const Common = {
   ENGINEX_DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://', description: 'a postgres:// address' }),
@@ -16,7 +15,7 @@ const Common = {
 const Api = Type.Object({
   ...Common,
   ENGINEX_HOST: Type.String({ default: '127.0.0.1' }),
-  ENGINEX_PORT: { ...Port, default: 8787 },
+  ENGINEX_PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8787 }),
   ENGINEX_PUBLIC_URL: Url,
   ENGINEX_REGION: Type.String({ default: 'home', pattern: '^[a-z0-9-]{1,32}$' }),
   ENGINEX_KEYCLOAK_URL: Url,
@@ -61,7 +60,10 @@ const Local = Type.Object({
 
 /** `node src/local/setup.ts`: what makes a database and a realm ready for the API, once for each release. */
 const Setup = Type.Object({
-  ENGINEX_ADMIN_DATABASE_URL: { ...Common.ENGINEX_DATABASE_URL, description: 'a postgres:// address of a superuser' },
+  ENGINEX_ADMIN_DATABASE_URL: Type.String({
+    pattern: '^postgres(ql)?://',
+    description: 'a postgres:// address of a superuser',
+  }),
   ENGINEX_DATABASE_NAME: Type.String({ default: 'enginex', pattern: '^[a-z_]{1,63}$' }),
   ENGINEX_OWNER_PASSWORD: Type.String({ minLength: 1, description: 'of the role that owns the tables' }),
   ENGINEX_APP_PASSWORD: Type.String({ minLength: 1, description: 'of the role that API and worker use' }),
