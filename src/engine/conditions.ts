@@ -128,9 +128,7 @@ function orReason<T>(work: () => T): T {
 /** The library's message without its drawing of the place. */
 function reasonOf(error: unknown): string {
   const [first = 'it is not valid'] = (error instanceof Error ? error.message : String(error)).split('\n')
-  return first.includes('TooLarge')
-    ? `${first}: a value is too large for a condition, only its size() is known`
-    : first
+  return first.includes('TooLarge') ? `${first}: a value is too large for a condition, only its size() is known` : first
 }
 
 function kindOf(value: unknown): string {

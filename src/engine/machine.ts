@@ -1,4 +1,7 @@
-import type { Manifest } from './schema.ts'
+import type { AgentPackage } from './package.ts'
+import { planOf } from './plan.ts'
+import { type ApprovalPolicy, keyPattern } from './schema.ts'
+import { behaviourOf, endRun, enter, finishWalk, nodeOf, sceneOf, settle, startWalk, type Walk } from './walk.ts'
 
 /** Values that nodes share, by key. Plain JSON. */
 export type Memory = Record<string, unknown>
@@ -26,8 +29,6 @@ export interface ToolSpec {
   readonly description: string
   readonly inputSchema: object
 }
-
-export type Policy = NonNullable<Manifest['approvalPolicies']>[number]
 
 export type ToolResult = { ok: true; output: unknown } | { ok: false; error: Failure }
 
@@ -79,7 +80,7 @@ export type Effect =
       evidence: { key: string; value: unknown }[]
       proposal: { key: string; value: unknown } | null
       editSchema: object | null
-      policy: Policy | null
+      policy: ApprovalPolicy | null
     }
 
 /** A fact for the session's stream. Holds ids, keys and sizes, never whole payloads. */
@@ -104,6 +105,7 @@ export type RunStatus = 'running' | 'waiting' | 'completed' | 'rejected' | 'fail
 export interface PendingCall {
   readonly call: string
   readonly kind: Effect['kind']
+  readonly tool?: string
   readonly toolCallId?: string
 }
 
@@ -148,4 +150,78 @@ export interface Transition {
   readonly effects: readonly Effect[]
   readonly steps: readonly StepRecord[]
   readonly error?: Failure
+}
+
+const key = new RegExp(keyPattern)
+const kindOfAnswer = { tool_result: 'tool', model_result: 'model', decision: 'approval' } as const
+
+/** The state of a run that has not begun. */
+export function startState(): RunState {
+  return { status: 'new', steps: 0, visits: {}, activations: [] }
+}
+
+/**
+ * The run after one more input. Deterministic, and changes none of its arguments. `memory` is what the transitions so
+ * far have written. An input that nothing waits for (an unknown or repeated call, a second start) changes nothing.
+ */
+export function next(pkg: AgentPackage, state: RunState, memory: Memory, input: Input): Transition {
+  const walk = startWalk(planOf(pkg), state, memory)
+  if (input.kind === 'start') {
+    if (state.status !== 'new') return unchanged(state)
+    start(walk, input)
+    return finishWalk(walk)
+  }
+  const call = input.kind === 'decision' ? input.approval : input.call
+  const activation = state.activations.find((one) => one.pending.some((pending) => pending.call === call))
+  const pending = activation?.pending.find((one) => one.call === call)
+  if (!activation || pending?.kind !== kindOfAnswer[input.kind]) return unchanged(state)
+  answer(walk, activation, pending, input)
+  return finishWalk(walk)
+}
+
+/** What is still to be done in this state: the same effects, with the same calls, as when they were first asked for. */
+export function pendingEffects(pkg: AgentPackage, state: RunState, memory: Memory): Effect[] {
+  const walk = startWalk(planOf(pkg), state, memory)
+  return state.activations.flatMap((activation) => {
+    const scene = sceneOf(walk, activation)
+    return activation.pending.map((pending) => behaviourOf(scene.node).effect(scene, activation, pending))
+  })
+}
+
+function unchanged(state: RunState): Transition {
+  const status = state.status === 'new' ? 'running' : state.status
+  return { state, status, writes: {}, events: [], effects: [], steps: [] }
+}
+
+function start(walk: Walk, { input, entryPoint }: Input & { kind: 'start' }): void {
+  const { entryNode, entryPoints = {} } = walk.plan.manifest.graph
+  const inputKeys = Object.keys(input)
+  walk.events.push({ type: 'execution_started', nodeId: null, data: { entryPoint: entryPoint ?? null, inputKeys } })
+  const strange = inputKeys.find((name) => !key.test(name))
+  const unknown = entryPoint !== undefined && !Object.hasOwn(entryPoints, entryPoint)
+  if (strange !== undefined || unknown) {
+    const message = unknown ? `there is no entry point "${entryPoint}"` : `"${strange}" cannot be a key of memory`
+    endRun(walk, 'failed', { code: 'input_invalid', message })
+    return
+  }
+  Object.assign(walk.writes, input)
+  enter(walk, entryPoint === undefined ? entryNode : (entryPoints[entryPoint] as string), {})
+}
+
+function answer(
+  walk: Walk,
+  activation: Activation,
+  pending: PendingCall,
+  input: Exclude<Input, { kind: 'start' }>,
+): void {
+  const { node } = nodeOf(walk.plan, activation.nodeId)
+  const { call, tool } = pending
+  if (input.kind === 'tool_result') {
+    const { result } = input
+    const { step, nodeId } = activation
+    const data = { step, call, tool, ok: result.ok, ...(result.ok ? {} : { code: result.error.code }) }
+    walk.events.push({ type: 'tool_call_completed', nodeId, data })
+  }
+  const rest = { ...activation, pending: activation.pending.filter((one) => one.call !== call) }
+  settle(walk, rest, behaviourOf(node).answer(sceneOf(walk, rest), rest, pending, input))
 }

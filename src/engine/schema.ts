@@ -16,6 +16,8 @@ const strict = <P extends Record<string, TSchema>>(properties: P, description?: 
   Type.Object(properties, { additionalProperties: false, ...(description ? { description } : {}) })
 const JsonSchema = (description: string) =>
   Type.Unsafe<Record<string, unknown>>({ type: 'object', description: `${description} JSON Schema 2020-12.` })
+const oneOf = <T extends string>(values: readonly T[], description: string) =>
+  Type.Unsafe<T>({ enum: values, description })
 /** Accepted so that a package can say it; must be empty until the platform can do it. */
 const later = (description: string) => Type.Optional(Type.Array(Type.Never(), { maxItems: 0, description }))
 
@@ -41,7 +43,7 @@ const Goal = strict(
         strict({
           id: Word('Name of the constraint.'),
           description: text(1000, 'What must never happen.'),
-          constraintType: Type.Optional(Type.Union([Type.Literal('hard'), Type.Literal('soft')])),
+          constraintType: Type.Optional(oneOf(['hard', 'soft'], 'Whether it may be broken at all.')),
           category: Type.Optional(text(100, 'A word to group by.')),
         }),
         { maxItems: 20 },
@@ -61,9 +63,7 @@ const commonNode = {
   maxRetries: Type.Optional(whole(0, 10, 'Further attempts after a failure.', 0)),
   maxVisits: Type.Optional(whole(1, 1000, 'How often a run may come here. Every cycle needs a node that has it.')),
   endsAs: Type.Optional(
-    Type.Union([Type.Literal('completed'), Type.Literal('rejected')], {
-      description: 'How the run ends after this node. Terminal nodes only; completed when left out.',
-    }),
+    oneOf(['completed', 'rejected'], 'How the run ends after this node. Terminal nodes only; completed when left out.'),
   ),
 }
 
@@ -114,10 +114,7 @@ const Edge = strict(
     id: Type.Optional(Word('Name of the edge, unique in the package.')),
     source: Type.String({ maxLength: 64, description: 'Id of the node it leaves.' }),
     target: Type.String({ maxLength: 64, description: 'Id of the node it leads to.' }),
-    condition: Type.Unsafe<'always' | 'on_success' | 'on_failure' | 'conditional'>({
-      enum: ['always', 'on_success', 'on_failure', 'conditional'],
-      description: 'When it may be taken.',
-    }),
+    condition: oneOf(['always', 'on_success', 'on_failure', 'conditional'], 'When it may be taken.'),
     expression: Type.Optional(text(500, 'CEL, with condition "conditional" only. Must be true or false.', 1)),
     priority: Type.Optional(
       Type.Integer({ minimum: -1000, maximum: 1000, default: 0, description: 'The highest that may be taken is.' }),
@@ -174,10 +171,12 @@ const Tool = strict({
 
 const ApprovalPolicy = strict({
   name: Word('Name of the policy, unique in the package.'),
-  roles: Type.Array(
-    Type.Unsafe<'tenant-admin' | 'operator'>({ enum: ['tenant-admin', 'operator'], description: 'A role.' }),
-    { minItems: 1, maxItems: 2, uniqueItems: true, description: 'Who may decide: members with one of these roles.' },
-  ),
+  roles: Type.Array(oneOf(['tenant-admin', 'operator'], 'A role.'), {
+    minItems: 1,
+    maxItems: 2,
+    uniqueItems: true,
+    description: 'Who may decide: members with one of these roles.',
+  }),
   notRequester: Type.Optional(
     Type.Boolean({ default: false, description: 'Whoever started the session may not decide.' }),
   ),
