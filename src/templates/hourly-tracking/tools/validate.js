@@ -51,7 +51,7 @@ function outcome(transactions, corrected, discrepancies, proposal, faults) {
     transaction_count: transactions.length,
     corrected_count: corrected.size,
     open_count: discrepancies.length,
-    edit_faults: faults.length > 0 ? `The edited values cannot be stored: ${faults.slice(0, 10).join('; ')}.` : '',
+    edit_faults: faults.length > 0 ? `The edited values cannot be stored: ${faults.slice(0, 5).join('; ')}.` : '',
   }
 }
 

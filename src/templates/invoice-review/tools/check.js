@@ -32,7 +32,7 @@ export default function check({ invoice: extracted, expected_total }) {
 
 /** A model may hand over an object or its JSON text, numbers or texts: one shape from here on. */
 function toInvoice(extracted) {
-  const invoice = typeof extracted === 'string' ? JSON.parse(extracted) : extracted
+  const invoice = typeof extracted === 'string' ? parse(extracted) : extracted
   if (!invoice || typeof invoice !== 'object') throw new Error('the model extracted no invoice')
   const lines = Array.isArray(invoice.lines) ? invoice.lines : []
   const keys = [
@@ -48,6 +48,14 @@ function toInvoice(extracted) {
   return {
     ...texts(invoice, keys),
     lines: lines.map((line) => texts(line, ['description', 'quantity', 'unit_price', 'amount'])),
+  }
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
   }
 }
 
