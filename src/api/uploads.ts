@@ -40,30 +40,42 @@ export async function readUpload(request: FastifyRequest, limits: UploadLimits):
 async function readParts(request: FastifyRequest, limits: UploadLimits, folder: string) {
   const files: UploadedFile[] = []
   let body: unknown
+  const { maxBytes: fileSize, maxFiles } = limits
   const parts = request.parts({
-    limits: {
-      fileSize: limits.maxBytes,
-      files: limits.maxFiles,
-      fields: 1,
-      fieldSize: requestPartBytes,
-      fieldNameSize: 64,
-    },
+    limits: { fileSize, files: maxFiles + 1, fields: 1, fieldSize: requestPartBytes, fieldNameSize: 64 },
   })
   for await (const part of parts) {
-    if (part.type === 'file') {
-      if (files.some((file) => file.field === part.fieldname))
-        throw new AppError('invalid_request', `the form has two parts ${part.fieldname}`)
-      files.push(await spool(part, limits, folder))
-    } else if (part.fieldname === 'request') {
-      body = parseRequest(String(part.value))
-    } else {
+    const { fieldname: field } = part
+    // A browser sends JSON with its type as a file, other clients as a field.
+    if (field === 'request') body = part.type === 'file' ? await readRequestFile(part) : requestOf(part.value)
+    else if (part.type !== 'file')
       throw new AppError(
         'invalid_request',
-        `the form has an unknown field ${part.fieldname}; its values belong into the JSON part request`,
+        `the form has an unknown field ${field}; values belong into the part request`,
       )
-    }
+    else if (files.some((file) => file.field === field))
+      throw new AppError('invalid_request', `the form has two parts ${field}`)
+    else if (files.length === maxFiles)
+      throw new AppError('invalid_request', `the form has more than ${maxFiles} files`)
+    else files.push(await spool(part, limits, folder))
   }
   return { request: body, files }
+}
+
+async function readRequestFile(part: MultipartFile): Promise<unknown> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of part.file) {
+    bytes += (chunk as Buffer).length
+    if (bytes > requestPartBytes) throw new AppError('payload_too_large', 'the part request may hold at most 1 MB')
+    chunks.push(chunk as Buffer)
+  }
+  return parseRequest(Buffer.concat(chunks).toString())
+}
+
+/** A field of type application/json comes parsed. */
+function requestOf(value: unknown): unknown {
+  return typeof value === 'string' ? parseRequest(value) : value
 }
 
 async function spool(part: MultipartFile, limits: UploadLimits, folder: string): Promise<UploadedFile> {
