@@ -24,28 +24,35 @@ export async function setUpDemo(options: DemoOptions): Promise<void> {
   await Promise.all(options.data.organizations.map((organization) => setUpOrganization(options, organization)))
 }
 
+interface PilotSession {
+  readonly id: string
+  readonly run: { readonly status: string; readonly error?: { readonly message: string } | null }
+}
+
 async function setUpOrganization(options: DemoOptions, { alias, name }: DemoOrganization): Promise<void> {
   const request = await client(options, alias)
   await request('POST', `/v1/templates/${template}/deploy`)
-  const { items } = await request<{ items: { id: string }[] }>('GET', `/v1/sessions?agent=${template}`)
-  if (items.length > 0) return
+  const { items } = await request<{ items: PilotSession[] }>('GET', `/v1/sessions?agent=${template}`)
+  const { id } = items.find(({ run }) => run.status !== 'failed') ?? (await startPilot(request, name))
+  const deadline = performance.now() + 60_000
+  for (;;) {
+    const { run } = await request<PilotSession>('GET', `/v1/sessions/${id}`)
+    if (run.status === 'failed') throw new Error(`The pilot session of ${name} failed: ${run.error?.message}`)
+    if (!['queued', 'running'].includes(run.status)) return
+    if (performance.now() > deadline) throw new Error(`The pilot session of ${name} does not get to its approval.`)
+    await delay(200)
+  }
+}
+
+async function startPilot(request: Request, name: string): Promise<PilotSession> {
   const form = new FormData()
   const session = { agent: template, title: `Transactions of ${name}, first reconciliation`, input: {} }
-  form.append('request', new Blob([JSON.stringify(session)], { type: 'application/json' }))
+  form.append('request', JSON.stringify(session))
   for (const file of ['broker', 'investor']) {
     const bytes = await readFile(new URL(`${file}.csv`, sample))
     form.append(file, new Blob([bytes], { type: 'text/csv' }), `${file}.csv`)
   }
-  const { id } = await request<{ id: string }>('POST', '/v1/sessions', form)
-  const deadline = performance.now() + 60_000
-  for (;;) {
-    const { run } = await request<{ run: { status: string } }>('GET', `/v1/sessions/${id}`)
-    if (run.status === 'waiting') return
-    if (!['queued', 'running'].includes(run.status) || performance.now() > deadline) {
-      throw new Error(`The pilot session of ${name} is ${run.status}, and should wait for an approval.`)
-    }
-    await delay(200)
-  }
+  return await request<PilotSession>('POST', '/v1/sessions', form)
 }
 
 type Request = <T>(method: string, path: string, body?: object, accepted?: readonly number[]) => Promise<T>
