@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import multipart from '@fastify/multipart'
 import Ajv from 'ajv'
 import addFormats from 'ajv-formats'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Doors } from '../db/doors.ts'
 import { AppError } from '../errors.ts'
 import type { Tokens } from '../identity/tokens.ts'
@@ -44,26 +44,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   // A simple request of another site's page could send text/plain without asking.
   app.removeContentTypeParser('text/plain')
   setValidators(app)
-  for (const name of ['identity', 'tenant', 'upload'] as const) app.decorateRequest(name, null)
+  for (const name of ['identity', 'tenantId', 'tenant', 'upload'] as const) app.decorateRequest(name, null)
   const denials = new Denials(options.doors, (error) => app.log.error({ err: error }, 'denials not recorded'))
   app.addHook('onClose', () => denials.close())
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' })
-    if (request.url.startsWith('/v1')) {
-      reply.headers({
-        'cache-control': 'no-store',
-        'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-      })
-    }
-  })
-  app.setErrorHandler((thrown, request, reply) => {
-    const error = toAppError(thrown)
-    if (request.tenant && request.identity && refusals.has(error.code)) {
-      const actor = `${request.identity.serviceAccount ? 'service-account' : 'user'}:${request.identity.userId}`
-      denials.add(request.tenant.id, actor, `${request.method} ${request.routeOptions.url}`, error.code)
-    }
-    return sendProblem(error, request, reply)
-  })
+  app.addHook('onRequest', addHeaders)
+  handleErrors(app, denials)
   await app.register(multipart)
   await documentApi(app)
   const authenticate = await authentication(app, { ...options, audience: 'enginex-api' })
@@ -86,4 +71,26 @@ function setValidators(app: FastifyInstance): void {
   app.setValidatorCompiler(({ schema, httpPart }) =>
     (httpPart === 'body' ? exact : converting).compile(schema as object),
   )
+}
+
+async function addHeaders(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' })
+  if (!request.url.startsWith('/v1')) return
+  reply.headers({
+    'cache-control': 'no-store',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  })
+}
+
+/** Every failure becomes a problem document; what was refused to a member is counted for the tenant. */
+function handleErrors(app: FastifyInstance, denials: Denials): void {
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = toAppError(thrown)
+    const { identity, tenantId } = request
+    if (tenantId && identity && refusals.has(error.code)) {
+      const actor = `${identity.serviceAccount ? 'service-account' : 'user'}:${identity.userId}`
+      denials.add(tenantId, actor, `${request.method} ${request.routeOptions.url}`, error.code)
+    }
+    return sendProblem(error, request, reply)
+  })
 }

@@ -13,7 +13,9 @@ import { readUpload, type Upload } from './uploads.ts'
 declare module 'fastify' {
   interface FastifyRequest {
     identity: Identity | null
-    tenant: { readonly id: string; readonly context: TenantContext<never> } | null
+    /** Known before the permission is, so that a refusal belongs to its tenant. */
+    tenantId: string | null
+    tenant: TenantContext<never> | null
     upload: Upload | null
   }
 }
@@ -65,9 +67,8 @@ async function admit(request: FastifyRequest, route: Route, options: MountOption
   const { tenantId, roles } = await options.admission.open(identity)
   const member = { userId: identity.userId, issuedAt: new Date(identity.issuedAt * 1000).toISOString(), roles }
   request.log = request.log.child({ tenantId })
-  // Known before the permission is: a refusal belongs into this tenant's log.
-  request.tenant = { id: tenantId, context: undefined as never }
-  request.tenant = { id: tenantId, context: TenantContext.open(options.database, tenantId, member, route.permission) }
+  request.tenantId = tenantId
+  request.tenant = TenantContext.open(options.database, tenantId, member, route.permission)
 }
 
 async function takeUpload(request: FastifyRequest, route: Route): Promise<void> {
@@ -77,6 +78,8 @@ async function takeUpload(request: FastifyRequest, route: Route): Promise<void> 
     request.body = request.upload.request
   } else if (route.upload && !route.schema.body) {
     throw new AppError('unsupported_media_type', 'send multipart/form-data')
+  } else if (!route.schema.body && Object.keys(request.body ?? {}).length > 0) {
+    throw new AppError('invalid_request', 'this address takes no body')
   }
   assertText(request.body, 0)
 }
@@ -107,11 +110,16 @@ async function answer(
     reply.code(route.status)
     return await route.handler(personOf(identity), input)
   }
-  const { id: tenantId, context } = request.tenant!
+  const { tenant } = request
   if (route.answers === 'stream') {
-    const opened = openControl(request, { ...identity, tenantId }, options.notifications, options.now)
+    const opened = openControl(
+      request,
+      { ...identity, tenantId: request.tenantId! },
+      options.notifications,
+      options.now,
+    )
     const events: AsyncIterable<ServerEvent> = await Promise.resolve(
-      route.handler(context, input, opened.control),
+      route.handler(tenant, input, opened.control),
     ).catch((error) => {
       opened.close()
       throw error
@@ -119,7 +127,7 @@ async function answer(
     await sendStream(reply, events, opened)
     return reply
   }
-  const result = await route.handler(context, input, undefined)
+  const result = await route.handler(tenant, input, undefined)
   reply.code(route.status)
   return route.answers === 'download' ? sendDownload(reply, result) : result
 }
