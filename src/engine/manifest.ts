@@ -21,9 +21,12 @@ const notYet = new Set([
 /** With one of these a value may have another type than its schema says; references cannot be followed then. */
 const breaking = new Set(['type', 'required', 'discriminator', 'oneOf', 'anyOf', 'const', 'enum', 'not'])
 
-const validate = new Ajv.default({ allErrors: true, discriminator: true, strict: false }).compile<Manifest>(
-  packageSchema,
-)
+const validate = new Ajv.default({
+  allErrors: true,
+  discriminator: true,
+  strict: false,
+  verbose: true,
+}).compile<Manifest>(packageSchema)
 
 /** Reads agent.json in our form or the original's. `files` are the other texts of the package. */
 export function readManifest(text: string, files: ReadonlyMap<string, string>): ReadManifest {
@@ -37,7 +40,7 @@ export function readManifest(text: string, files: ReadonlyMap<string, string>): 
   const faults = errors.filter(isPlain).map(faultOf)
   if (!errors.some((error) => breaking.has(error.keyword)))
     faults.push(...checkReferences(candidate as Manifest, files))
-  const placed = faults.map(({ path, reason }) => ({ path: locate(document, path), reason }))
+  const placed = onePerPlace(faults).map(({ path, reason }) => ({ path: locate(document, path), reason }))
   return { manifest: placed.length === 0 ? (candidate as Manifest) : null, faults: placed }
 }
 
@@ -68,16 +71,26 @@ function checkText(document: unknown): GraphFault[] {
   return faults
 }
 
+/** The first, since what follows at the same place mostly follows from it. */
+function onePerPlace(faults: readonly GraphFault[]): GraphFault[] {
+  const places = new Set<string>()
+  return faults.filter(({ path, reason }) => {
+    const place = reason.endsWith('is missing') ? `${path} ${reason}` : path
+    return !places.has(place) && places.add(place)
+  })
+}
+
 function isStorable(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0')
 }
 
 /** Errors that only repeat what another one says in more words. */
-function isPlain({ keyword, schemaPath }: ErrorObject): boolean {
-  return !['oneOf', 'anyOf', 'if'].includes(keyword) && !schemaPath.includes('/propertyNames')
+function isPlain({ keyword, params }: ErrorObject): boolean {
+  if (keyword === 'discriminator') return params.tagValue !== undefined
+  return !['oneOf', 'anyOf', 'if', 'propertyNames'].includes(keyword)
 }
 
-function faultOf({ instancePath: path, keyword, params, message = 'is wrong' }: ErrorObject): GraphFault {
+function faultOf({ instancePath: path, keyword, params, data, message = 'is wrong' }: ErrorObject): GraphFault {
   switch (keyword) {
     case 'additionalProperties': {
       const name = String(params.additionalProperty)
@@ -92,8 +105,11 @@ function faultOf({ instancePath: path, keyword, params, message = 'is wrong' }: 
       return { path: `${path}/type`, reason: kindReason(params.tagValue) }
     case 'enum': {
       const allowed = (params.allowedValues as unknown[]).join(', ')
-      return { path, reason: `must be one of ${allowed}` }
+      const soon = typeof data === 'string' && notYet.has(data) ? `"${data}" is not supported yet; ` : ''
+      return { path, reason: `${soon}must be one of ${allowed}` }
     }
+    case 'maxItems':
+      return { path, reason: params.limit === 0 ? 'is not supported yet; leave it empty' : message }
     default:
       return { path, reason: message }
   }

@@ -19,7 +19,7 @@ const JsonSchema = (description: string) =>
 const oneOf = <T extends string>(values: readonly T[], description: string) =>
   Type.Unsafe<T>({ enum: values, description })
 /** Accepted so that a package can say it; must be empty until the platform can do it. */
-const later = (description: string) => Type.Optional(Type.Array(Type.Never(), { maxItems: 0, description }))
+const later = (description: string) => Type.Optional(Type.Array(Type.Unknown(), { maxItems: 0, description }))
 
 const Goal = strict(
   {

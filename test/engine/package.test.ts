@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { parsePackage } from '../../src/engine/package.ts'
+import { type Draft, faultsOf, filesOf, packageOf, review, smallest } from './packages.ts'
+
+const table = readFileSync(`${import.meta.dirname}/package-faults.txt`, 'utf8')
+  .trim()
+  .split('\n')
+
+t.test('every kind of fault, at its place, and nothing else', async (t) => {
+  const cases = table.filter((line) => line && !line.startsWith('#')).map((line) => line.split(' | '))
+  t.ok(cases.length > 80)
+  for (const [name = '', changes = '', place = '', reason] of cases) {
+    const draft = review()
+    for (const [pointer, value] of Object.entries(JSON.parse(changes))) change(draft, pointer, value)
+    const faults = faultsOf(draft)
+    t.match(faults, [{ file: 'agent.json', path: place === '-' ? '' : place, reason }], name)
+    t.equal(faults.length, 1, `${name}: one fault`)
+  }
+})
+
+function change(draft: Draft, pointer: string, value: unknown) {
+  const parts = pointer.split('/').slice(1)
+  const last = parts.pop() as string
+  const parent = parts.reduce((at, part) => at[part], draft)
+  if (value !== null) parent[last] = value
+  else if (Array.isArray(parent)) parent.splice(Number(last), 1)
+  else delete parent[last]
+}
+
+t.test('the draft behind all these cases is sound, and so is the smallest package', async (t) => {
+  t.equal(packageOf(review()).manifest.graph.nodes.length, 4)
+  t.same(Object.keys(packageOf(smallest()).files).sort(), ['prompts/draft.md', 'tools/echo.js', 'tools/look-up.js'])
+})
+
+t.test('all faults at once, each at its place', async (t) => {
+  const draft = review()
+  draft.colour = 'red'
+  draft.graph.edges[0].target = 'nowhere'
+  draft.graph.nodes[0].tool = 'nope'
+  draft.graph.edges[3].expression = '('
+  const faults = faultsOf(draft, { 'tools/notes.txt': 'x' })
+  const places = faults.map((fault) => `${fault.file}${fault.path}`)
+  for (const place of [
+    'tools/notes.txt',
+    'agent.json/colour',
+    'agent.json/graph/edges/0/target',
+    'agent.json/graph/nodes/0/tool',
+    'agent.json/graph/edges/3/expression',
+  ])
+    t.ok(places.includes(place), place)
+})
+
+t.test('files', async (t) => {
+  const fault = (more: Record<string, string>) => faultsOf(smallest(), more)[0]
+  t.match(fault({ 'setup.py': 'x' }), { file: 'setup.py', reason: 'Python' })
+  t.match(fault({ 'skills/a/SKILL.md': 'x' }), { file: 'skills/a/SKILL.md', reason: 'not supported yet' })
+  t.match(fault({ 'mcp_servers.json': '{}' }), { file: 'mcp_servers.json', reason: 'not supported yet' })
+  t.match(fault({ 'tools/../x.js': 'x' }), { file: 'tools/../x.js', reason: 'not part of a package' })
+  t.match(fault({ '.env': 'x' }), { file: '.env', reason: 'not part of a package' })
+  t.match(fault({ 'tools/big.js': 'x'.repeat(600 * 1024) }), { file: 'tools/big.js', reason: 'more than 524288' })
+  t.match(fault({ 'tools/nul.js': 'a\0' }), { file: 'tools/nul.js', reason: 'UTF-8' })
+  t.match(parsePackage(filesOf(smallest()).set('tools/bad.js', new Uint8Array([0xc3, 0x28]))), {
+    faults: [{ file: 'tools/bad.js', reason: 'is not UTF-8 text' }],
+  })
+  t.equal(packageOf(smallest(), { 'README.md': '# Echo', LICENSE: 'MIT' }).files['README.md'], undefined)
+})
+
+t.test('agent.json that cannot be read', async (t) => {
+  t.match(parsePackage(new Map()), { ok: false, faults: [{ file: 'agent.json', path: '', reason: 'missing' }] })
+  t.match(faultsOf('{"name": '), [{ file: 'agent.json', path: '', reason: 'is not JSON' }])
+  t.match(faultsOf('[]'), [{ path: '', reason: 'must be object' }])
+  t.match(faultsOf('null'), [{ path: '', reason: 'must be object' }])
+  t.match(faultsOf('{"__proto__": {"name": "x"}}'), [{ path: '/__proto__', reason: 'not allowed' }])
+  t.match(faultsOf(`{"input": ${'{"not":'.repeat(30_000)}{}${'}'.repeat(30_000)}}`), [
+    { reason: 'nested deeper than 40' },
+  ])
+  t.match(faultsOf(smallest(), { 'agent.json': ' '.repeat(300 * 1024) }), [{ reason: 'more than 262144' }])
+  t.ok(
+    faultsOf({ ...review(), ...Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x${i}`, 1])) }).length <= 100,
+  )
+})
