@@ -1,0 +1,97 @@
+import type { Failure, ToolResult, Transition } from '../../src/engine/machine.ts'
+import {
+  type Effect,
+  type Input,
+  type Memory,
+  type ModelResult,
+  next,
+  type RunStatus,
+  startState,
+} from '../../src/engine/machine.ts'
+import type { AgentPackage } from '../../src/engine/package.ts'
+import type { Sandbox } from '../../src/providers/sandbox.ts'
+
+export type ApprovalEffect = Extract<Effect, { kind: 'approval' }>
+export type ModelEffect = Extract<Effect, { kind: 'model' }>
+type ToolEffect = Extract<Effect, { kind: 'tool' }>
+
+/** What a person answers; `decidedBy` and `decidedAt` are filled in. */
+export type Answer =
+  | { decision: 'approve' | 'reject'; reason: string }
+  | { decision: 'edit'; reason: string; values: unknown }
+
+export interface Driven {
+  readonly status: RunStatus
+  readonly error: Failure | undefined
+  readonly memory: Memory
+  readonly visited: readonly string[]
+  readonly approvals: readonly ApprovalEffect[]
+  readonly reports: readonly unknown[]
+  /** Time spent in the sandbox, all tools together. */
+  readonly toolMs: number
+}
+
+export interface DriveOptions {
+  readonly sandbox: Sandbox
+  /** Answers the approvals, counted from 0. Without it an approval fails the test. */
+  readonly decide?: (approval: ApprovalEffect, count: number) => Answer
+  readonly model?: (effect: ModelEffect) => Promise<ModelResult>
+}
+
+/**
+ * Runs a package to its end with the real machine and the real sandbox, but no database and no queue. Between steps
+ * everything passes through JSON, as it does in a checkpoint.
+ */
+export async function drive(pkg: AgentPackage, input: Memory, options: DriveOptions): Promise<Driven> {
+  const seen = { approvals: [] as ApprovalEffect[], reports: [] as unknown[], visited: [] as string[], toolMs: 0 }
+  let memory: Memory = {}
+  let transition = next(pkg, startState(), memory, { kind: 'start', input })
+  const effects: Effect[] = []
+  for (;;) {
+    memory = throughJson({ ...memory, ...transition.writes })
+    effects.push(...transition.effects)
+    seen.visited.push(...transition.steps.filter((step) => step.status !== 'running').map((step) => step.nodeId))
+    const effect = effects.shift()
+    if (!effect) return { ...seen, ...endOf(transition), memory }
+    transition = next(pkg, throughJson(transition.state), memory, await perform(pkg, effect, options, seen))
+  }
+}
+
+type Seen = { approvals: ApprovalEffect[]; reports: unknown[]; toolMs: number }
+
+async function perform(pkg: AgentPackage, effect: Effect, options: DriveOptions, seen: Seen): Promise<Input> {
+  if (effect.kind === 'tool') {
+    return { kind: 'tool_result', call: effect.call, result: await runTool(pkg, effect, options.sandbox, seen) }
+  }
+  if (effect.kind === 'model') {
+    if (!options.model) throw new Error('this package asks for a model')
+    return { kind: 'model_result', call: effect.call, result: await options.model(effect) }
+  }
+  seen.approvals.push(effect)
+  if (!options.decide) throw new Error(`nobody decides "${effect.title}"`)
+  const answer = options.decide(effect, seen.approvals.length - 1)
+  const signature = { decidedBy: 'user:olga', decidedAt: '2026-03-02T12:00:00.000Z' }
+  return { kind: 'decision', approval: effect.call, ...answer, ...signature }
+}
+
+async function runTool(pkg: AgentPackage, effect: ToolEffect, sandbox: Sandbox, seen: Seen): Promise<ToolResult> {
+  if (effect.tool === 'write_report') {
+    seen.reports.push(throughJson(effect.input.report))
+    return { ok: true, output: {} }
+  }
+  const entry = pkg.manifest.tools?.find((tool) => tool.name === effect.tool)?.file
+  if (!entry) throw new Error(`no tool ${effect.tool}`)
+  const started = performance.now()
+  const limits = { timeoutMs: effect.timeoutMs, memoryMb: 64, outputBytes: 16_000_000 }
+  const result = await sandbox.run({ files: pkg.files, entry, input: effect.input, limits })
+  seen.toolMs += performance.now() - started
+  return result
+}
+
+function endOf({ status, error }: Transition): { status: RunStatus; error: Failure | undefined } {
+  return { status, error }
+}
+
+function throughJson<T>(value: T): T {
+  return value === undefined ? value : JSON.parse(JSON.stringify(value))
+}
