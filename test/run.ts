@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { startServices } from './support/services.ts'
@@ -9,8 +9,8 @@ import { readTap, type TapResult } from './support/tap-output.ts'
 // npm test: the house rules, then every test file, with the services that those need.
 // npm test -- test/db/enter.test.ts: these files only.
 
-/** Folders whose tests talk to a real Keycloak. */
-const needsKeycloak = /^test\/(identity|e2e)\//
+/** Who imports this talks to a real Keycloak. */
+const keycloakSupport = 'support/keycloak.ts'
 const filesAtOnce = 2
 const fileTimeoutMs = 300_000
 
@@ -19,7 +19,7 @@ const files = named.length > 0 ? named : globSync('test/**/*.test.ts').sort(slow
 
 const results: TapResult[] = []
 if (named.length === 0) results.push(await runFile('test/support/check.ts', {}, 'check'))
-const services = await startServices({ keycloak: files.some((file) => needsKeycloak.test(file)) })
+const services = await startServices({ keycloak: files.some(needsKeycloak) })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void services.stop().finally(() => process.exit(1)))
 }
@@ -28,7 +28,7 @@ await Promise.all(Array.from({ length: filesAtOnce }, work))
 await services.stop()
 
 const failures = results.flatMap((result) => result.failures)
-for (const { name, details } of failures.slice(0, 20)) console.log(`\nnot ok: ${name}\n${details}`)
+for (const { name, details } of failures.slice(0, 20)) console.log(`\nnot ok: ${name}\n${details.slice(0, 2000)}`)
 for (const { name } of failures.slice(20)) console.log(`not ok: ${name}`)
 const passed = results.reduce((sum, result) => sum + result.passed, 0)
 console.log(`${passed} passed, ${failures.length} failed`)
@@ -65,8 +65,12 @@ async function runFile(file: string, environment: Record<string, string>, name =
   return { passed, failures: told }
 }
 
+function needsKeycloak(file: string): boolean {
+  return readFileSync(file, 'utf8').includes(keycloakSupport)
+}
+
 /** Browser tests take longest, so they begin first. */
 function slowestFirst(a: string, b: string): number {
-  const weight = (file: string) => (file.startsWith('test/e2e/') ? 0 : needsKeycloak.test(file) ? 1 : 2)
+  const weight = (file: string) => (file.startsWith('test/e2e/') ? 0 : needsKeycloak(file) ? 1 : 2)
   return weight(a) - weight(b) || a.localeCompare(b)
 }

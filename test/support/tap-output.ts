@@ -20,6 +20,7 @@ export function readTap(text: string): TapResult {
   const failures: { name: string; details: string }[] = []
   const levels: Level[] = []
   let passed = 0
+  let quoting = false // the lines around a failure are in the file
   let explained: { name: string; details: string } | undefined
   for (const line of text.split('\n')) {
     const [, indent = '', rest = ''] = /^((?: {4})*)(.*)$/.exec(line) ?? []
@@ -30,8 +31,10 @@ export function readTap(text: string): TapResult {
       levels.length = depth
       levels[depth] = { name: opened, failed: false }
     } else if (label === undefined) {
-      if (explained) explained.details += `${line}\n`
-      if (/^(\.\.\.|source: .*)$/.test(rest.trim())) explained = undefined
+      const key = /^ {2}([a-z]+:|\.\.\.)/i.exec(rest)?.[1]
+      if (key) quoting = key === 'source:'
+      if (explained && !quoting) explained.details += `${line}\n`
+      if (key === '...') explained = undefined
     } else {
       const closed = levels[depth]
       levels.length = depth

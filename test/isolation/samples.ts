@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto'
+import type { InjectOptions } from 'fastify'
+import type { Route } from '../../src/tenancy/route.ts'
+import { packageOf, type Work } from './work.ts'
+
+/** What a route's example is made of. A route that needs more than this knows must be added here, or the matrix fails. */
+export interface Sample {
+  /** A JSON body. */
+  readonly body?: (work: Work) => object
+  /** The package to upload, as a form. */
+  readonly form?: (work: Work) => Promise<Form>
+  /** What must be so before the route can succeed. */
+  readonly before?: string
+  /** The path names what the route makes, so a foreign name is as good as any. */
+  readonly makes?: true
+}
+
+interface Form {
+  readonly headers: Record<string, string>
+  readonly payload: Buffer
+}
+
+const bodies: Readonly<Record<string, Sample>> = {
+  'POST /agents/:name/versions': { form: (work) => uploadOf(work.agent), makes: true },
+  'POST /sessions': { body: (work) => ({ agent: work.agent, title: 'a new one', input: {} }) },
+  'POST /sessions/:sessionId/pause': {},
+  'POST /sessions/:sessionId/resume': { before: "update app.runs set status = 'paused' where id = $1" },
+  'POST /sessions/:sessionId/cancel': {},
+  'POST /agents/:name/versions/:version/promote': {},
+  'POST /agents/:name/archive': {},
+  'POST /templates/:template/deploy': {},
+  'POST /approvals/:approvalId/decision': {
+    body: ({ payloadHash }) => ({ decision: 'approve', payloadHash, reason: 'it is right' }),
+  },
+  'POST /me/sign-out': {},
+  'POST /platform/organizations': {
+    body: () => ({
+      alias: `made-${randomUUID().slice(0, 8)}`,
+      name: `Made ${randomUUID()}`,
+      adminEmail: 'a@made.test',
+    }),
+  },
+  'POST /platform/organizations/:organizationId/suspend': {},
+  'POST /platform/organizations/:organizationId/reactivate': {},
+}
+
+export function nameOf(route: Route): string {
+  return `${route.method} ${route.path}`
+}
+
+/** The example of a route; undefined when a route that writes has none. */
+export function sampleOf(route: Route): Sample | undefined {
+  return route.method === 'GET' ? {} : bodies[nameOf(route)]
+}
+
+/** Example values of path parameters. Those of `work` are real; the others were never anybody's. */
+export function paramsOf(route: Route, work: Work, organizationId: string): Record<string, string> {
+  const known: Record<string, string> = {
+    name: work.agent,
+    version: work.version,
+    template: 'hourly-tracking',
+    sessionId: work.sessionId,
+    runId: work.runId,
+    approvalId: work.approvalId,
+    reportId: work.reportId,
+    file: route.path.startsWith('/reports') ? 'report.html' : 'ledger',
+    organizationId,
+  }
+  const names = [...route.path.matchAll(/:(\w+)/g)].map((match) => match[1]!)
+  return Object.fromEntries(
+    names.map((name) => [name, known[name] ?? fail(`no example for :${name} of ${route.path}`)]),
+  )
+}
+
+/** The same work as it would be called if it had never existed. */
+export function neverExisted(work: Work): Work {
+  const [sessionId, runId, approvalId, reportId] = Array.from({ length: 4 }, () => randomUUID()) as [
+    string,
+    string,
+    string,
+    string,
+  ]
+  return { ...work, agent: `never-${randomUUID().slice(0, 8)}`, sessionId, runId, approvalId, reportId }
+}
+
+/** Whether the path or the body names something that a tenant owns. */
+export function namesOwned(route: Route): boolean {
+  return /:(name|sessionId|runId|approvalId|reportId)\b/.test(route.path) || nameOf(route) === 'POST /sessions'
+}
+
+export function pathOf(route: Route, params: Record<string, string>): string {
+  return `/v1${route.path.replace(/:(\w+)/g, (_, name) => encodeURIComponent(params[name]!))}`
+}
+
+/** The request of a route's example. */
+export async function requestOf(route: Route, work: Work, organizationId: string): Promise<InjectOptions> {
+  const sample = sampleOf(route) ?? fail(`no example for ${nameOf(route)}: add one to test/isolation/samples.ts`)
+  const form = await sample.form?.(work)
+  return {
+    method: route.method,
+    url: pathOf(route, paramsOf(route, work, organizationId)),
+    headers: form?.headers ?? {},
+    ...(form ? { payload: form.payload } : {}),
+    ...(sample.body ? { payload: sample.body(work) } : {}),
+  }
+}
+
+async function uploadOf(agent: string): Promise<Form> {
+  const body = new FormData()
+  body.append('package', new Blob([new Uint8Array(await packageOf(agent, '2.0.0'))]), 'package.tar.gz')
+  const request = new Request('http://127.0.0.1', { method: 'POST', body })
+  return {
+    headers: { 'content-type': request.headers.get('content-type')! },
+    payload: Buffer.from(await request.arrayBuffer()),
+  }
+}
+
+function fail(message: string): never {
+  throw new Error(message)
+}
