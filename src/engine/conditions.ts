@@ -1,5 +1,5 @@
 import { type ASTNode, Environment } from '@marcbachmann/cel-js'
-import { isTooLarge, limitValue, TooLarge } from './limit-value.ts'
+import { isTooLarge, limitValue, TooLarge, weigh } from './limit-value.ts'
 
 /** What a condition can see besides memory. */
 export interface Outcome {
@@ -19,7 +19,11 @@ export const reservedKeys: ReadonlySet<string> = new Set(['visits', 'result'])
 
 const functions = new Set(['size', 'has', 'int', 'double', 'string', 'bool'])
 const methods = new Set(['size', 'startsWith', 'endsWith', 'contains'])
-const loops = new Set(['all', 'exists', 'exists_one', 'filter', 'map'])
+/** Without `map`: chained, it builds values that are exponentially large to compare. */
+const loops = new Set(['all', 'exists', 'exists_one', 'filter'])
+
+/** For loops: what they go over, times what their bodies look at besides the item. See limit-value.ts for the unit. */
+const maxLoopWork = 100_000
 
 const limits = { maxAstNodes: 200, maxDepth: 24, maxListElements: 100, maxMapEntries: 20, maxCallArguments: 3 }
 
@@ -53,11 +57,11 @@ function languageOf(keys: Iterable<string>): Environment {
     ['double', 'int'],
   ]) {
     environment
-      .registerOperator(`${left} + ${right}`, (a: Num, b: Num) => Number(a) + Number(b))
-      .registerOperator(`${left} - ${right}`, (a: Num, b: Num) => Number(a) - Number(b))
-      .registerOperator(`${left} * ${right}`, (a: Num, b: Num) => Number(a) * Number(b))
-      .registerOperator(`${left} / ${right}`, (a: Num, b: Num) => Number(a) / Number(b))
-      .registerOperator(`${left} % ${right}`, (a: Num, b: Num) => Number(a) % Number(b))
+      .registerOperator(`${left} + ${right}: double`, (a: Num, b: Num) => Number(a) + Number(b))
+      .registerOperator(`${left} - ${right}: double`, (a: Num, b: Num) => Number(a) - Number(b))
+      .registerOperator(`${left} * ${right}: double`, (a: Num, b: Num) => Number(a) * Number(b))
+      .registerOperator(`${left} / ${right}: double`, (a: Num, b: Num) => Number(a) / Number(b))
+      .registerOperator(`${left} % ${right}: double`, (a: Num, b: Num) => Number(a) % Number(b))
   }
   environment.registerVariable('visits', 'dyn').registerVariable('result', 'dyn')
   for (const key of new Set(keys)) if (canBeNamed(key)) environment.registerVariable(key, 'dyn')
@@ -69,8 +73,8 @@ type Num = number | bigint
 /** Throws with a reason for the author when the expression is not valid. */
 function compile(environment: Environment, expression: string): Condition {
   const parsed = orReason(() => environment.parse(expression))
-  const used = new Set<string>()
-  inspect(parsed.ast, used, false)
+  const names: Names = { outside: [], inside: [] }
+  inspect(parsed.ast, names, false)
   const checked = parsed.check()
   if (!checked.valid) throw new Error(reasonOf(checked.error))
   if (checked.type !== 'bool' && checked.type !== 'dyn') {
@@ -78,26 +82,42 @@ function compile(environment: Environment, expression: string): Condition {
   }
   return (read, visits, result) => {
     const context: Record<string, unknown> = Object.create(null)
-    for (const name of used) {
-      context[name] = name === 'visits' ? visits : name === 'result' ? result : limitValue(read(name) ?? null)
+    for (const name of [...names.outside, ...names.inside]) {
+      if (name === 'visits') context[name] = visits
+      else if (name === 'result') context[name] = result
+      else if (!(name in context)) context[name] = limitValue(read(name) ?? null)
     }
+    const heavy = loopWork(names, context)
+    if (heavy > maxLoopWork) throw new Error('its loop looks at too much; do that in a tool')
     const value = orReason(() => parsed(context))
     if (typeof value !== 'boolean') throw new Error(`it is ${kindOf(value)}, not true or false`)
     return value
   }
 }
 
+/** Every mention of a name: in the bodies of loops, where it costs once for each item, and elsewhere. */
+interface Names {
+  readonly outside: string[]
+  readonly inside: string[]
+}
+
+function loopWork({ outside, inside }: Names, context: Record<string, unknown>): number {
+  if (inside.length === 0) return 0
+  const sum = (names: readonly string[]) => names.reduce((total, name) => total + weigh(context[name]), 0)
+  return sum(outside) * sum(inside)
+}
+
 /**
  * Refuses what could run for long, since nothing can stop an evaluation: loops inside loops, and functions that are not
  * on the list (`matches` takes any regular expression). Collects the names that the expression reads.
  */
-function inspect(node: ASTNode, used: Set<string>, inLoop: boolean): void {
-  if (node.op === 'id') used.add(node.args)
+function inspect(node: ASTNode, names: Names, inLoop: boolean): void {
+  if (node.op === 'id') names[inLoop ? 'inside' : 'outside'].push(node.args)
   if (node.op === 'value') return
   if (node.op === 'call') {
     const [name, args] = node.args
     if (!functions.has(name)) throw new Error(`there is no function ${name}`)
-    for (const arg of args) inspect(arg, used, inLoop)
+    for (const arg of args) inspect(arg, names, inLoop)
     return
   }
   if (node.op === 'rcall') {
@@ -105,11 +125,11 @@ function inspect(node: ASTNode, used: Set<string>, inLoop: boolean): void {
     const loop = loops.has(name)
     if (!loop && !methods.has(name)) throw new Error(`there is no function ${name}`)
     if (loop && inLoop) throw new Error(`${name} stands inside another loop; do that in a tool`)
-    inspect(receiver, used, inLoop)
-    for (const arg of args) inspect(arg, used, inLoop || loop)
+    inspect(receiver, names, inLoop)
+    for (const arg of args) inspect(arg, names, inLoop || loop)
     return
   }
-  for (const child of childrenOf(node.args)) inspect(child, used, inLoop)
+  for (const child of childrenOf(node.args)) inspect(child, names, inLoop)
 }
 
 function childrenOf(args: unknown): ASTNode[] {

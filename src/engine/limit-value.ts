@@ -19,7 +19,7 @@ export class TooLarge {
  */
 export function limitValue(value: unknown, depth = 0): unknown {
   if (value === null || (typeof value !== 'object' && typeof value !== 'string')) return value
-  if (weigh(value, maxWeight) <= maxWeight) return value
+  if (weigh(value) <= maxWeight) return value
   if (typeof value === 'string' || Array.isArray(value)) return tooLarge(value.length)
   const fields = Object.entries(value)
   if (fields.length > maxWeight || depth >= maxDepth) return tooLarge(fields.length)
@@ -30,8 +30,9 @@ export function isTooLarge(value: unknown): value is TooLarge {
   return value instanceof TooLarge
 }
 
-/** Stops counting soon after the limit. */
-function weigh(value: unknown, limit: number): number {
+/** One for each item, field and twenty characters. Stops counting soon after the limit. */
+export function weigh(value: unknown, limit: number = maxWeight): number {
+  if (isTooLarge(value)) return 1
   if (typeof value === 'string') return 1 + Math.floor(value.length / charactersPerWeight)
   if (value === null || typeof value !== 'object') return 1
   let weight = 1

@@ -1,0 +1,155 @@
+import t from 'tap'
+import { type Draft, faultsOf, packageOf } from './packages.ts'
+
+/** An agent.json as the engine before this one writes it. */
+function original(): Draft {
+  return {
+    goal: {
+      id: 'hourly_tracking',
+      name: 'Hourly tracking',
+      description: 'Every transaction is booked once.',
+      success_criteria: [{ id: 'exact', description: 'Sums fit.', metric: 'errors', target: '0', weight: 1 }],
+      constraints: [{ id: 'no-loss', description: 'Nothing is lost.', constraint_type: 'hard', category: 'data' }],
+    },
+    graph: {
+      entry_node: 'fetch',
+      entry_points: { start: 'fetch' },
+      async_entry_points: [],
+      nodes: [
+        {
+          id: 'fetch',
+          name: 'Fetch',
+          description: 'Fetches.',
+          node_type: 'function',
+          tool: 'echo',
+          client_facing: false,
+          input_keys: ['source'],
+          output_keys: ['rows', 'note'],
+          nullable_output_keys: ['note'],
+          input_schema: {},
+          sub_agents: [],
+          success_criteria: null,
+          max_retries: 2,
+          max_node_visits: 0,
+        },
+        {
+          id: 'think',
+          node_type: 'event_loop',
+          input_keys: ['rows'],
+          output_keys: ['done'],
+          system_prompt: 'Think.',
+          tools: ['look-up'],
+          model: null,
+          max_node_visits: 3,
+        },
+        { id: 'review', node_type: 'approval', title: 'Right?', message: 'Please look.', evidence: ['rows'] },
+      ],
+      edges: [
+        {
+          id: 'e1',
+          source: 'fetch',
+          target: 'think',
+          condition: 'on_success',
+          priority: 1,
+          input_mapping: { rows: 'note' },
+        },
+        {
+          id: 'e2',
+          source: 'think',
+          target: 'review',
+          condition: 'conditional',
+          condition_expr: 'done == true',
+          priority: 2,
+        },
+        { id: 'e3', source: 'think', target: 'think', condition: 'on_success', priority: 1 },
+      ],
+      pause_nodes: ['review'],
+      terminal_nodes: ['review'],
+      loop_config: { max_iterations: 5, max_tool_calls_per_turn: 4, max_history_tokens: 8000 },
+    },
+    required_tools: ['echo', 'look-up'],
+    metadata: { author: 'somebody' },
+  }
+}
+
+t.test('the declarative form of the original becomes ours', async (t) => {
+  const { manifest } = packageOf(original())
+  t.match(manifest, {
+    name: 'hourly-tracking',
+    version: '1.0.0',
+    description: 'Every transaction is booked once.',
+    goal: { successCriteria: [{ id: 'exact' }], constraints: [{ constraintType: 'hard' }] },
+    tools: [
+      { name: 'echo', file: 'tools/echo.js' },
+      { name: 'look-up', file: 'tools/look-up.js' },
+    ],
+    graph: {
+      entryNode: 'fetch',
+      terminalNodes: ['review'],
+      loopConfig: { maxIterations: 5, maxToolCallsPerTurn: 4, maxHistoryTokens: 8000 },
+      edges: [{ inputMapping: { rows: 'note' } }, { expression: 'done == true' }, {}],
+    },
+  })
+  const [fetch, think] = manifest.graph.nodes
+  t.match(fetch, { type: 'function', nullableOutputKeys: ['note'], maxRetries: 2 })
+  t.notOk('maxVisits' in fetch! || 'subAgents' in fetch! || 'clientFacing' in fetch! || 'inputSchema' in fetch!)
+  t.match(think, { type: 'event_loop', systemPrompt: 'Think.', maxVisits: 3 })
+  t.notOk('model' in think!)
+})
+
+t.test('metadata may name the package', async (t) => {
+  const draft = { ...original(), metadata: { name: 'tracking', version: '2.1.0', description: 'Tracks.' } }
+  t.match(packageOf(draft).manifest, { name: 'tracking', version: '2.1.0', description: 'Tracks.' })
+})
+
+t.test('what cannot be done yet is refused, at the place and by the name that its author knows', async (t) => {
+  const refused = (change: (draft: Draft) => void) => {
+    const draft = original()
+    change(draft)
+    return faultsOf(draft)
+  }
+  const of = (path: string, reason: string) => [{ file: 'agent.json', path, reason }]
+  const first = (draft: Draft) => draft.graph.nodes[0]
+  t.match(
+    refused((draft) => Object.assign(first(draft), { client_facing: true })),
+    of('/graph/nodes/0/client_facing', 'not supported yet'),
+  )
+  t.match(
+    refused((draft) => Object.assign(first(draft), { sub_agents: ['other'] })),
+    of('/graph/nodes/0/sub_agents', 'not supported yet'),
+  )
+  t.match(
+    refused((draft) => Object.assign(first(draft), { success_criteria: 'be good' })),
+    of('/graph/nodes/0/success_criteria', 'not supported yet'),
+  )
+  t.match(
+    refused((draft) => Object.assign(first(draft), { node_type: 'router' })),
+    of('/graph/nodes/0/node_type', '"router" nodes are not supported yet'),
+  )
+  t.match(
+    refused((draft) => Object.assign(draft.graph, { async_entry_points: [{ id: 'hourly' }] })),
+    of('/graph/async_entry_points', 'not supported yet'),
+  )
+  t.match(
+    refused((draft) => Object.assign(draft.graph.edges[1], { condition: 'llm_decide' })),
+    of('/graph/edges/1/condition', '"llm_decide" is not supported yet'),
+  )
+  t.match(
+    refused((draft) => Object.assign(draft.graph.edges[1], { condition_expr: 'done == True' })),
+    of('/graph/edges/1/condition_expr', 'Unknown variable: True'),
+  )
+  t.match(
+    refused((draft) => Object.assign(draft.graph.edges[1], { priority: 1 })),
+    of('/graph/edges/2/priority', 'parallel branches are not supported yet'),
+  )
+  t.match(
+    refused((draft) => Object.assign(draft, { required_tools: ['echo', 'look-up', '../../etc/passwd'] })),
+    of('/tools/2/name', 'must match pattern'),
+  )
+})
+
+t.test('a name in both forms is refused, not guessed', async (t) => {
+  const draft = original()
+  draft.graph.nodes[0].maxRetries = 1
+  t.match(faultsOf(draft), [{ path: '/graph/nodes/0/max_retries', reason: 'unknown property' }])
+})
