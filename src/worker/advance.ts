@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Database } from '../db/database.ts'
 import type { TenantQueries } from '../db/queries.ts'
-import { type Effect, type EngineEvent, type Input, next, pendingEffects, startState } from '../engine/machine.ts'
+import { type Effect, type Input, next, pendingEffects, startState } from '../engine/machine.ts'
 import type { AgentPackage } from '../engine/package.ts'
 import { loadPackage } from '../features/agents/service.ts'
 import { askApproval, decisionsOf, withdrawApprovals } from '../features/approvals/service.ts'
@@ -9,6 +9,7 @@ import { type Left, type LoadedRun, loadRun, type RunTenant, recordTransition } 
 import { endRun, handOverRun, pauseRun, requeueRun, waitOn } from '../features/runs/release.ts'
 import { TenantContext } from '../tenancy/context.ts'
 import { type EffectProviders, type Outcome, perform } from './effects.ts'
+import { tell } from './events.ts'
 import { verdictOn } from './failures.ts'
 import type { Hold } from './hold.ts'
 import { startInput } from './inputs.ts'
@@ -125,10 +126,10 @@ function start({ providers, hold, tenant, package: agent, now }: Course, effect:
 async function apply(course: Course, { input, record }: Outcome): Promise<Doable[]> {
   const { tenant, hold, now } = course
   const transition = next(course.package, now.state ?? startState(), now.memory, input)
-  const also = async (tx: TenantQueries) => [
-    ...((await record?.(tx)) ?? []),
-    ...(await ask(tx, hold, transition.effects.filter(isApproval))),
-  ]
+  const also = async (tx: TenantQueries) => {
+    const approvals = await ask(tx, hold, transition.effects.filter(isApproval))
+    return tell(transition.events, approvals, (await record?.(tx)) ?? [])
+  }
   const recorded = await recordTransition(tenant, hold.run, now.seq + 1, transition, also)
   course.now = {
     seq: now.seq + 1,
@@ -142,13 +143,14 @@ async function apply(course: Course, { input, record }: Outcome): Promise<Doable
   return transition.effects.filter(isDoable)
 }
 
-async function ask(tx: TenantQueries, { run }: Hold, questions: readonly Approval[]): Promise<EngineEvent[]> {
-  const events: EngineEvent[] = []
+/** @returns the approvals' ids by call */
+async function ask(tx: TenantQueries, { run }: Hold, questions: readonly Approval[]): Promise<Map<string, string>> {
+  const ids = new Map<string, string>()
   for (const effect of questions) {
-    const approvalId = await askApproval(tx, { sessionId: run.sessionId, runId: run.runId, effect })
-    events.push({ type: 'approval_requested', nodeId: effect.nodeId, data: { approvalId, title: effect.title } })
+    const id = await askApproval(tx, { sessionId: run.sessionId, runId: run.runId, effect })
+    if (id) ids.set(effect.call, id)
   }
-  return events
+  return ids
 }
 
 function note(course: Course, { status, requested }: Left): void {
@@ -166,10 +168,7 @@ async function obey({ hold, tenant }: Course): Promise<void> {
 }
 
 async function end(tenant: RunTenant, { run }: Hold, outcome: Parameters<typeof endRun>[2]): Promise<void> {
-  await endRun(tenant, run, outcome, async (tx) => {
-    await withdrawApprovals(tx, run.runId)
-    return []
-  })
+  await endRun(tenant, run, outcome, (tx) => withdrawApprovals(tx, run.runId))
 }
 
 async function giveUp({ log }: AdvanceProviders, hold: Hold, tenant: RunTenant, err: unknown): Promise<void> {

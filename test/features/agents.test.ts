@@ -6,7 +6,7 @@ import { readArchive, writeArchive } from '../../src/providers/archive.ts'
 import { testApp } from '../support/app.ts'
 import { seedTenant } from '../support/database.ts'
 import { form } from '../support/forms.ts'
-import { tinyPackage } from '../support/work.ts'
+import { tinyPackage } from '../support/tiny-package.ts'
 
 const { app, doors, admin, tokenFor } = await testApp(t)
 const acme = await seedTenant(doors, 'acme')

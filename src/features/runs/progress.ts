@@ -95,13 +95,7 @@ function latestMemory(runId: string): RawBuilder<{ key: string; value: unknown; 
                 and m.seq = (select max(l.seq) from run_memory l where l.run_id = m.run_id and l.key = m.key)`
 }
 
-/** The events of an effect's own record come before the one that ends the run. */
-function inOrder(events: readonly EngineEvent[], more: readonly EngineEvent[]): EngineEvent[] {
-  const ends = events.at(-1)?.type.startsWith('execution_') && events.length > 1
-  return events.toSpliced(ends ? -1 : events.length, 0, ...more)
-}
-
-/** Something else that belongs into the same transaction, and the events that tell of it. */
+/** Something else that belongs into the same transaction. Gives the events that tell of all of it, in order. */
 export type Also = (tx: TenantQueries) => Promise<readonly EngineEvent[]>
 
 /**
@@ -115,9 +109,9 @@ export async function recordTransition(
   transition: Transition,
   also: Also,
 ): Promise<Recorded> {
-  const { state, writes, steps, events, status, error } = transition
+  const { state, writes, steps, status, error } = transition
   return await tenant.transaction(async (tx) => {
-    const [left, sizes, more] = await Promise.all([
+    const [left, sizes, events] = await Promise.all([
       moveRun(tx, run, { seq, status, error: error ?? null, node: steps.at(-1)?.nodeId ?? null }),
       writeMemory(tx, run, seq, writes),
       also(tx),
@@ -128,7 +122,7 @@ export async function recordTransition(
       writeSteps(tx, run, steps),
       status === 'running' ? undefined : notifyRuns(tx),
     ])
-    await appendEvents(tx, run.sessionId, run.runId, inOrder(events, more))
+    await appendEvents(tx, run.sessionId, run.runId, events)
     return { ...left, sizes }
   })
 }

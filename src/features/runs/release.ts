@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { TenantQueries } from '../../db/queries.ts'
-import { type Also, type Left, moveRun, type RunKey, type RunTenant } from './progress.ts'
+import { type Left, moveRun, type RunKey, type RunTenant } from './progress.ts'
 import { appendEvents, notifyRuns } from './repository.ts'
 
 /** The ways in which a worker lets go of a run that the machine did not end. All free the slot, but the handover. */
@@ -10,17 +10,17 @@ export async function endRun(
   tenant: RunTenant,
   run: RunKey,
   end: { status: 'cancelled' | 'failed'; error: { code: string; message: string } | null },
-  also: Also,
+  also: (tx: TenantQueries) => Promise<unknown>,
 ): Promise<void> {
   const data = end.error ? { error: end.error } : {}
   await tenant.transaction(async (tx) => {
-    const [more] = await Promise.all([
+    await Promise.all([
       also(tx),
       moveRun(tx, run, { status: end.status, error: end.error, node: null }),
       failOpenSteps(tx, run, end.error ?? { code: 'cancelled', message: 'the run was cancelled' }),
       notifyRuns(tx),
     ])
-    await appendEvents(tx, run.sessionId, run.runId, [...more, { type: `execution_${end.status}`, nodeId: null, data }])
+    await appendEvents(tx, run.sessionId, run.runId, [{ type: `execution_${end.status}`, nodeId: null, data }])
   })
 }
 
