@@ -37,6 +37,7 @@ export const OwnOrganization = Type.Object({
   alias: Name,
   name: Type.String(),
   roles: Type.Array(Type.String()),
+  permissions: Type.Array(Type.String(), { description: 'What these roles allow; the database has the last word.' }),
 })
 export const OwnOrganizationList = Type.Object({ items: Type.Array(OwnOrganization) })
 export type OwnOrganization = Static<typeof OwnOrganization>

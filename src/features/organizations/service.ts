@@ -1,6 +1,7 @@
 import type { Static } from 'typebox'
 import type { OrganizationRow } from '../../db/doors.ts'
 import { AppError, notFound } from '../../errors.ts'
+import { grants, permissions } from '../../tenancy/permissions.ts'
 import type { Person } from '../../tenancy/route.ts'
 import { mirrorMember } from '../members/service.ts'
 import { type PageInput, pageOf, readCursor } from '../pages.ts'
@@ -71,7 +72,11 @@ export async function listOwnOrganizations(
     await mirrorMember(services, { tenantId, organizationId, userId, kind: 'user', known: membershipStatus !== null })
   }
   const rows = unknown.length > 0 ? await doors.listUserTenants(userId) : known
-  return { items: rows.map(({ organization_id: id, alias, name, roles }) => ({ id, alias, name, roles })) }
+  return {
+    items: rows.map(({ organization_id: id, alias, name, roles }) => {
+      return { id, alias, name, roles, permissions: permissions.filter((permission) => grants(roles, permission)) }
+    }),
+  }
 }
 
 /** Ends every sign-in of this person in Keycloak, then every token already issued, by Keycloak's own clock. */
