@@ -38,7 +38,7 @@ export interface TestApp extends TestDatabase {
 }
 
 /** The whole API over a database of its own; real but for Keycloak, whose tokens are signed and whose answers are given here. */
-export async function testApp(t: Test): Promise<TestApp> {
+export async function testApp(t: Pick<Test, 'teardown'>): Promise<TestApp> {
   const testing = await testDatabase(t)
   const { database, doors, appUrl } = testing
   const issuer = await startTokenIssuer(t)

@@ -22,7 +22,10 @@ export interface TestDatabase {
 }
 
 /** A database of this test file's own: a clone of the migrated template, gone with the test. */
-export async function testDatabase(t: Test, options: Partial<ConnectionOptions> = {}): Promise<TestDatabase> {
+export async function testDatabase(
+  t: Pick<Test, 'teardown'>,
+  options: Partial<ConnectionOptions> = {},
+): Promise<TestDatabase> {
   const postgresUrl = process.env.ENGINEX_TEST_POSTGRES_URL
   if (!postgresUrl) throw new Error('no PostgreSQL was started for this test: run it by "npm test -- test/…"')
   const name = `test_${randomUUID().replaceAll('-', '')}`

@@ -30,7 +30,7 @@ export interface TokenIssuer {
 }
 
 /** Signs access tokens as our realm does, with a key set of its own, served over http. */
-export async function startTokenIssuer(t: Test): Promise<TokenIssuer> {
+export async function startTokenIssuer(t: Pick<Test, 'teardown'>): Promise<TokenIssuer> {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const kid = randomUUID()
   const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid, use: 'sig', alg: 'RS256' }] })
