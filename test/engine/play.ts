@@ -1,0 +1,106 @@
+import {
+  type Effect,
+  type Input,
+  type Memory,
+  type ModelResult,
+  next,
+  pendingEffects,
+  type RunState,
+  startState,
+  type ToolResult,
+  type Transition,
+} from '../../src/engine/machine.ts'
+import type { AgentPackage } from '../../src/engine/package.ts'
+
+type Decision = { decision: 'approve' | 'edit' | 'reject'; values?: unknown; reason?: string }
+type Of<Kind> = Extract<Effect, { kind: Kind }>
+
+/** What answers the effects. Each must answer the same call in the same way again. */
+export interface World {
+  readonly tool?: (effect: Of<'tool'>) => ToolResult
+  readonly model?: (effect: Of<'model'>) => ModelResult
+  readonly decide?: (effect: Of<'approval'>) => Decision
+}
+
+export interface Played {
+  readonly last: Transition
+  readonly memory: Memory
+  readonly transitions: readonly Transition[]
+  readonly effects: readonly Effect[]
+}
+
+export interface PlayOptions {
+  readonly input?: Memory
+  readonly entryPoint?: string
+  /** Called before each input with the number of the transition; true loses what the shell knew, as a crash does. */
+  readonly crash?: (count: number) => boolean
+  /** Which of the open effects is answered next. */
+  readonly pick?: (open: readonly Effect[]) => number
+  /** Sees every input and what it was given to, to try more with it. */
+  readonly watch?: (state: RunState, memory: Memory, input: Input) => void
+}
+
+export const done = (output: unknown = {}): ToolResult => ({ ok: true, output })
+export const broken = (message = 'it broke', code = 'tool_threw'): ToolResult => ({
+  ok: false,
+  error: { code, message },
+})
+
+/** A turn of a model: text, or calls as pairs of name and arguments. */
+export function turn(...said: (string | [name: string, args: unknown])[]): ModelResult {
+  const calls = said.filter((one) => typeof one !== 'string')
+  return {
+    ok: true,
+    text: said.filter((one) => typeof one === 'string').join(''),
+    toolCalls: calls.map(([name, args], index) => ({ id: `same-${index % 2}`, name, arguments: args })),
+    usage: { inputTokens: 10, outputTokens: 5 },
+    finishReason: calls.length > 0 ? 'tool-calls' : 'stop',
+  }
+}
+
+export const set = (key: string, value: unknown): [string, unknown] => ['set_output', { key, value }]
+
+const approve = (): Decision => ({ decision: 'approve' })
+
+export function answerTo(effect: Effect, world: World): Input {
+  const { call } = effect
+  if (effect.kind === 'tool') return { kind: 'tool_result', call, result: (world.tool ?? (() => done()))(effect) }
+  if (effect.kind === 'model') return { kind: 'model_result', call, result: (world.model ?? (() => turn('')))(effect) }
+  const { reason = 'because', ...rest } = (world.decide ?? approve)(effect)
+  return { kind: 'decision', approval: call, ...rest, reason, decidedBy: 'user-1', decidedAt: '2026-01-01T00:00:00Z' }
+}
+
+/** Plays a run to its end as a shell does, everything passing through JSON between transitions. */
+export function play(pkg: AgentPackage, world: World, options: PlayOptions = {}): Played {
+  const { input = { question: 'why?' }, entryPoint, crash = () => false, pick = () => 0, watch } = options
+  const transitions: Transition[] = []
+  const effects: Effect[] = []
+  let memory: Memory = {}
+  let state = startState()
+  let open: Effect[] = []
+  let now: Input = { kind: 'start', input, ...(entryPoint === undefined ? {} : { entryPoint }) }
+  for (;;) {
+    watch?.(state, memory, now)
+    const last = throughJson(next(pkg, state, memory, now))
+    transitions.push(last)
+    effects.push(...last.effects)
+    memory = { ...memory, ...last.writes }
+    state = last.state
+    open = crash(transitions.length) ? pendingEffects(pkg, state, memory) : [...open, ...last.effects]
+    if (open.length === 0) return { last, memory, transitions, effects }
+    const [chosen] = open.splice(pick(open), 1)
+    now = throughJson(answerTo(chosen as Effect, world))
+  }
+}
+
+/** The nodes in the order in which they were begun, a retry counting again. */
+export function visited({ transitions }: Played): string[] {
+  return transitions
+    .flatMap((transition) => transition.events)
+    .filter((event) => event.type === 'node_loop_started')
+    .map((event) => event.nodeId as string)
+}
+
+export function throughJson<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value))
+}
