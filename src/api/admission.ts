@@ -13,6 +13,8 @@ export interface AdmissionOptions extends MirrorServices {
   readonly doors: Pick<Doors, 'openToken' | 'mirrorMembership'>
 }
 
+const refusalMs = 2000
+
 /**
  * From a token to its tenant, once per token and process; what changes later is refused by app.enter at each statement.
  *
@@ -34,7 +36,8 @@ export class Admission {
     if (!opened) {
       opened = this.#open(identity)
       this.#opened.set(identity, opened)
-      opened.catch(() => this.#opened.delete(identity))
+      // A refusal is remembered for a moment: whoever insists does not reach Keycloak each time.
+      opened.catch(() => setTimeout(() => this.#opened.delete(identity), refusalMs).unref())
     }
     return opened
   }
