@@ -1,3 +1,4 @@
+import { Value } from 'typebox/value'
 import type { Failure, ToolResult, Transition } from '../../src/engine/machine.ts'
 import {
   type Effect,
@@ -9,6 +10,7 @@ import {
   startState,
 } from '../../src/engine/machine.ts'
 import type { AgentPackage } from '../../src/engine/package.ts'
+import { ReportDocument } from '../../src/features/reports/schema.ts'
 import type { Sandbox } from '../../src/providers/sandbox.ts'
 
 export type ApprovalEffect = Extract<Effect, { kind: 'approval' }>
@@ -26,7 +28,8 @@ export interface Driven {
   readonly memory: Memory
   readonly visited: readonly string[]
   readonly approvals: readonly ApprovalEffect[]
-  readonly reports: readonly unknown[]
+  /** Each as the platform takes it. */
+  readonly reports: readonly ReportDocument[]
   /** Time spent in the sandbox, all tools together. */
   readonly toolMs: number
 }
@@ -43,7 +46,12 @@ export interface DriveOptions {
  * everything passes through JSON, as it does in a checkpoint.
  */
 export async function drive(pkg: AgentPackage, input: Memory, options: DriveOptions): Promise<Driven> {
-  const seen = { approvals: [] as ApprovalEffect[], reports: [] as unknown[], visited: [] as string[], toolMs: 0 }
+  const seen = {
+    approvals: [] as ApprovalEffect[],
+    reports: [] as ReportDocument[],
+    visited: [] as string[],
+    toolMs: 0,
+  }
   let memory: Memory = {}
   let transition = next(pkg, startState(), memory, { kind: 'start', input })
   const effects: Effect[] = []
@@ -57,7 +65,7 @@ export async function drive(pkg: AgentPackage, input: Memory, options: DriveOpti
   }
 }
 
-type Seen = { approvals: ApprovalEffect[]; reports: unknown[]; toolMs: number }
+type Seen = { approvals: ApprovalEffect[]; reports: ReportDocument[]; toolMs: number }
 
 async function perform(pkg: AgentPackage, effect: Effect, options: DriveOptions, seen: Seen): Promise<Input> {
   if (effect.kind === 'tool') {
@@ -76,7 +84,9 @@ async function perform(pkg: AgentPackage, effect: Effect, options: DriveOptions,
 
 async function runTool(pkg: AgentPackage, effect: ToolEffect, sandbox: Sandbox, seen: Seen): Promise<ToolResult> {
   if (effect.tool === 'write_report') {
-    seen.reports.push(throughJson(effect.input.report))
+    const report: unknown = throughJson(effect.input.report)
+    Value.Assert(ReportDocument, report)
+    seen.reports.push(report)
     return { ok: true, output: {} }
   }
   const entry = pkg.manifest.tools?.find((tool) => tool.name === effect.tool)?.file
