@@ -28,15 +28,24 @@ const refused: Readonly<Record<string, string>> = {
   definitions: 'references are not supported; write the schema out',
   $anchor: 'references are not supported; write the schema out',
   $dynamicAnchor: 'references are not supported; write the schema out',
+  uniqueItems: 'comparing every item with every other takes too long; check it in a tool, or use uniqueBy for a file',
   unevaluatedItems: 'not supported; use items',
   unevaluatedProperties: 'not supported; use additionalProperties',
 }
+
+/** Checking a large value costs as much as the schema has parts. */
+const maxCharacters = 32_000
+const maxParts = 300
 
 /** Only its meta-schema is used: compiling a stranger's schema here would keep it in memory. */
 const ajv = new Ajv.default({ strict: false, allErrors: true, validateFormats: false, logger: false })
 
 /** What is wrong with a JSON Schema that a package brings, and what in it this platform does not take. */
 export function checkSchema(schema: unknown): SchemaFault[] {
+  const text = JSON.stringify(schema)
+  if (text.length > maxCharacters || text.split('{').length > maxParts) {
+    return [{ path: '', reason: `a schema has at most ${maxCharacters} characters and ${maxParts} objects` }]
+  }
   const faults = walk(schema, '')
   if (faults.length > 0) return faults
   const { $schema = draft } = schema as Schema

@@ -5,6 +5,8 @@ import { broken, done, type Played, play, set, turn, type World } from './play.t
 
 type ModelEffect = Extract<Effect, { kind: 'model' }>
 
+const lookUp = { type: 'object', properties: { q: { type: 'integer' } } }
+
 /** One model with two tools; `turns` are its answers, the last one again and again. */
 function talk(turns: ModelResult[], world: World = {}, change: (node: Draft, draft: Draft) => void = () => {}): Played {
   const draft = smallest()
@@ -12,7 +14,7 @@ function talk(turns: ModelResult[], world: World = {}, change: (node: Draft, dra
     name: 'look_up',
     file: 'tools/look-up.js',
     description: 'Looks up.',
-    inputSchema: { type: 'object' },
+    inputSchema: lookUp,
   })
   draft.graph.nodes[0] = {
     id: 'answer',
@@ -116,6 +118,7 @@ t.test('what a model does wrong is told to it', async (t) => {
     [turn(set('other', 1)), /^error: key must be one of reply, aside$/],
     [turn(set('__proto__', 1)), /^error: key must be one of/],
     [turn(set('reply', null)), /^error: reply needs a value$/],
+    [turn(['look_up', { q: 'one' }]), /^error input_invalid: look_up does not take this: \/q must be integer$/],
     [turn(['set_output', 'reply=1']), /^error: key must be one of/],
   ]
   for (const [wrong, answer] of tellings) {

@@ -151,6 +151,20 @@ t.test('what a tool must return', async (t) => {
   t.equal(nullable.memory.rows, null, 'nothing is left of an earlier visit')
 })
 
+t.test('a tool is held to what it says of itself', async (t) => {
+  const rows = { type: 'array', items: { type: 'integer', maximum: 1 } }
+  const outputSchema = { type: 'object', properties: { rows } }
+  const output = run({}, ({ tools }) => Object.assign(tools[0], { outputSchema }))
+  t.equal(
+    outcome(output),
+    'failed: output_invalid: "fetch" failed: echo returned the wrong thing: /rows/1 must be <= 1',
+  )
+  const inputSchema = { type: 'object', properties: { question: { type: 'integer' } } }
+  const input = run({}, ({ tools }) => Object.assign(tools[0], { inputSchema }))
+  t.equal(outcome(input), 'failed: input_invalid: "fetch" failed: echo does not take this: /question must be integer')
+  t.equal(input.effects.length, 0, 'it is not called')
+})
+
 t.test('an edge renames inputs', async (t) => {
   const played = run({}, ({ graph }) => {
     graph.edges[2].inputMapping = { text: 'question' }

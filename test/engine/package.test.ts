@@ -66,6 +66,12 @@ t.test('files', async (t) => {
   t.equal(packageOf(smallest(), { 'README.md': '# Echo', LICENSE: 'MIT' }).files['README.md'], undefined)
 })
 
+t.test('a schema of many words', async (t) => {
+  const draft = smallest()
+  draft.input.properties.question.description = 'x'.repeat(33_000)
+  t.match(faultsOf(draft), [{ path: '/input', reason: 'at most 32000 characters' }])
+})
+
 t.test('agent.json that cannot be read', async (t) => {
   t.match(parsePackage(new Map()), { ok: false, faults: [{ file: 'agent.json', path: '', reason: 'missing' }] })
   t.match(faultsOf('{"name": '), [{ file: 'agent.json', path: '', reason: 'is not JSON' }])

@@ -34,6 +34,8 @@ export interface PlayOptions {
   readonly entryPoint?: string
   /** Called before each input with the number of the transition; true loses what the shell knew, as a crash does. */
   readonly crash?: (count: number) => boolean
+  /** How a value gets from one transition to the next; through JSON when left out. */
+  readonly keep?: <T>(value: T) => T
   /** Which of the open effects is answered next. */
   readonly pick?: (open: readonly Effect[]) => number
   /** Sees every input and what it was given to, to try more with it. */
@@ -72,7 +74,14 @@ export function answerTo(effect: Effect, world: World): Input {
 
 /** Plays a run to its end as a shell does, everything passing through JSON between transitions. */
 export function play(pkg: AgentPackage, world: World, options: PlayOptions = {}): Played {
-  const { input = { question: 'why?' }, entryPoint, crash = () => false, pick = () => 0, watch } = options
+  const {
+    input = { question: 'why?' },
+    entryPoint,
+    crash = () => false,
+    pick = () => 0,
+    watch,
+    keep = throughJson,
+  } = options
   const transitions: Transition[] = []
   const effects: Effect[] = []
   let memory: Memory = {}
@@ -81,15 +90,15 @@ export function play(pkg: AgentPackage, world: World, options: PlayOptions = {})
   let now: Input = { kind: 'start', input, ...(entryPoint === undefined ? {} : { entryPoint }) }
   for (;;) {
     watch?.(state, memory, now)
-    const last = throughJson(next(pkg, state, memory, now))
+    const last = keep(next(pkg, state, memory, now))
     transitions.push(last)
     effects.push(...last.effects)
     memory = { ...memory, ...last.writes }
     state = last.state
-    open = crash(transitions.length) ? pendingEffects(pkg, state, memory) : [...open, ...last.effects]
+    open = crash(transitions.length) ? keep(pendingEffects(pkg, state, memory)) : [...open, ...last.effects]
     if (open.length === 0) return { last, memory, transitions, effects }
     const [chosen] = open.splice(pick(open), 1)
-    now = throughJson(answerTo(chosen as Effect, world))
+    now = keep(answerTo(chosen as Effect, world))
   }
 }
 

@@ -3,6 +3,7 @@ import type { Plan } from '../plan.ts'
 import { setOutput, writeReport } from '../references.ts'
 import type { Node } from '../schema.ts'
 import { isObject } from './node.ts'
+import { checkInput } from './tool.ts'
 
 type LoopNode = Node & { type: 'event_loop' }
 
@@ -80,7 +81,7 @@ export function receive(
   const calls: ToolCall[] = []
   let refused = false
   for (const asked of toolCalls) {
-    const problem = asked.name === setOutput ? setFrom(asked, node, outputs, set) : unknownTool(asked.name, node)
+    const problem = asked.name === setOutput ? setFrom(asked, node, outputs, set) : checkCall(asked, node, plan)
     if (problem !== null) refused = true
     if (problem === null && asked.name !== setOutput) calls.push(asked)
     else answers.push({ role: 'tool', toolCallId: asked.id, name: asked.name, content: problem ?? 'ok' })
@@ -103,8 +104,10 @@ function setFrom(asked: ToolCall, node: LoopNode, outputs: Memory, set: string[]
   return null
 }
 
-function unknownTool(name: string, node: LoopNode): string | null {
-  return node.tools?.includes(name) ? null : `error: there is no tool ${name}`
+function checkCall(asked: ToolCall, node: LoopNode, plan: Plan): string | null {
+  if (!node.tools?.includes(asked.name)) return `error: there is no tool ${asked.name}`
+  const problem = checkInput(plan, asked.name, asked.arguments)
+  return problem && `error ${problem.code}: ${problem.message}`
 }
 
 function setOutputSpec(keys: readonly string[]): ToolSpec {

@@ -3,7 +3,6 @@ import type { Limits } from '../plan.ts'
 import { setOutput } from '../references.ts'
 import type { Node } from '../schema.ts'
 import { conversationTokens, firstMessages, type Received, receive, toolsFor } from './conversation.ts'
-import { toolEffect } from './function.ts'
 import {
   asking,
   type Behaviour,
@@ -15,6 +14,7 @@ import {
   type Progress,
   type Scene,
 } from './node.ts'
+import { checkOutput, toolEffect } from './tool.ts'
 
 type LoopNode = Node & { type: 'event_loop' }
 type LoopScene = Scene<LoopNode>
@@ -56,9 +56,10 @@ function onModel(scene: LoopScene, activation: Activation, { call }: PendingCall
   return turn.calls.length > 0 ? { activation: asked } : judge(scene, activation, now, turn)
 }
 
-function onTool(scene: LoopScene, activation: Activation, pending: PendingCall, result: ToolResult): Progress {
+function onTool(scene: LoopScene, activation: Activation, pending: PendingCall, answer: ToolResult): Progress {
   const loop = loopOf(activation)
   const { toolCallId = '', tool: name = '' } = pending
+  const result = checkOutput(scene.plan, name, answer)
   const text = result.ok ? textOf(result.output) : `error ${result.error.code}: ${result.error.message}`
   const content = text.slice(0, maxCharacters(scene.plan.limits))
   const messages: Message[] = [...loop.messages, { role: 'tool', toolCallId, name, content }]

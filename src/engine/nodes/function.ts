@@ -1,22 +1,20 @@
-import type { Effect, PendingCall } from '../machine.ts'
-import type { Plan } from '../plan.ts'
-import { writeReport } from '../references.ts'
 import type { Node } from '../schema.ts'
 import { asking, type Behaviour, completed, failed, inputsOf, isObject, outputsOf } from './node.ts'
-
-const defaultTimeoutMs = 5000
-/** Rendering and storing a large report. */
-const reportTimeoutMs = 60_000
+import { checkInput, checkOutput, toolEffect } from './tool.ts'
 
 /** Calls one tool with the node's inputs; fields of its answer become memory. */
 export const functionNode: Behaviour<Node & { type: 'function' }> = {
-  begin: ({ node }, activation) => ({ activation: asking(activation, { kind: 'tool', tool: node.tool }) }),
+  begin(scene, activation) {
+    const { tool } = scene.node
+    const problem = checkInput(scene.plan, tool, inputsOf(scene, activation))
+    return problem ? failed(problem.code, problem.message) : { activation: asking(activation, { kind: 'tool', tool }) }
+  },
 
   effect: (scene, activation, pending) => toolEffect(scene.plan, activation, pending, inputsOf(scene, activation)),
 
-  answer({ node }, _activation, _pending, answer) {
+  answer({ node, plan }, _activation, _pending, answer) {
     if (answer.kind !== 'tool_result') throw new Error(`a tool was answered with a ${answer.kind}`)
-    const { result } = answer
+    const result = checkOutput(plan, node.tool, answer.result)
     if (!result.ok) return failed(result.error.code, result.error.message)
     const expected = node.outputKeys ?? []
     if (expected.length === 0) return completed({})
@@ -26,15 +24,4 @@ export const functionNode: Behaviour<Node & { type: 'function' }> = {
     if (missing.length > 0) return failed('missing_outputs', `${node.tool} did not return ${missing.join(', ')}`)
     return completed(outputs)
   },
-}
-
-/** A call of a tool, with the time that it may take. */
-export function toolEffect(
-  { tools }: Plan,
-  { step, nodeId }: { step: number; nodeId: string },
-  { call, tool = '' }: PendingCall,
-  input: Record<string, unknown>,
-): Effect {
-  const timeoutMs = tool === writeReport ? reportTimeoutMs : (tools.get(tool)?.timeoutMs ?? defaultTimeoutMs)
-  return { kind: 'tool', call, step, nodeId, tool, input, timeoutMs }
 }
