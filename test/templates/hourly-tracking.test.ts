@@ -43,7 +43,6 @@ t.test('5,000 rows: rules correct, a person approves, the totals are right to th
   const sample = generateSample({ rows: 5000, seed: 1 })
   const run = await reconcile(sample, approve)
   t.comment(`${Math.round(run.toolMs)} ms in the sandbox`)
-  t.ok(run.toolMs < 10_000, 'within the goal for the whole run, even on a busy machine')
   t.equal(run.status, 'completed')
   t.equal(run.approvals.length, 1)
   const report = reportOf(run)
