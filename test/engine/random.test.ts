@@ -115,7 +115,9 @@ function differs(what: string, { transitions }: Played, other: Played): string |
 }
 
 function differsAtEnd(what: string, one: Played, other: Played): string | undefined {
-  const end = ({ last, memory }: Played) => JSON.stringify([last.status, last.error, memory, last.state])
+  const byCall = (a: Effect, b: Effect) => (a.call < b.call ? -1 : 1)
+  const end = ({ last, memory, effects }: Played) =>
+    JSON.stringify([last.status, last.error, memory, last.state, [...effects].sort(byCall)])
   return end(one) === end(other) ? undefined : `${what}: another end`
 }
 
