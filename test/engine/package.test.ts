@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { parsePackage } from '../../src/engine/package.ts'
+import { packageSchema } from '../../src/engine/schema.ts'
 import { type Draft, faultsOf, filesOf, packageOf, review, smallest } from './packages.ts'
 
 const table = readFileSync(`${import.meta.dirname}/package-faults.txt`, 'utf8')
@@ -86,3 +87,19 @@ t.test('agent.json that cannot be read', async (t) => {
     faultsOf({ ...review(), ...Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x${i}`, 1])) }).length <= 100,
   )
 })
+
+t.test('the smallest package of the documentation works, and every field is described there', async (t) => {
+  const text = readFileSync('docs/AGENT_PACKAGES.md', 'utf8')
+  const [, example = ''] = /```json\n([^`]*)```/.exec(text) ?? []
+  t.equal(packageOf(example, { 'tools/greet.js': 'export default () => ({})' }).manifest.name, 'greeter')
+  const words = new Set(text.match(/[A-Za-z_]\w*/g))
+  for (const name of fieldsOf(packageSchema)) t.ok(words.has(name), name)
+})
+
+function fieldsOf(schema: unknown): string[] {
+  if (typeof schema !== 'object' || schema === null) return []
+  return Object.entries(schema).flatMap(([key, value]) => {
+    const own = key === 'properties' ? Object.keys(value) : []
+    return [...own.filter((name) => name !== '$schema'), ...fieldsOf(value)]
+  })
+}

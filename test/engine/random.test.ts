@@ -4,7 +4,7 @@ import type { AgentPackage } from '../../src/engine/package.ts'
 import { type Played, play, throughJson } from './play.ts'
 import { type Chance, chanceOf, randomPackage, randomWorld } from './random-package.ts'
 
-const graphs = 4000
+const graphs = 2500
 const seed = 20260301
 const input = { a: 1, b: 2 }
 const ends = ['completed', 'rejected', 'failed']
