@@ -3,6 +3,7 @@ import { memoryKeys } from './keys.ts'
 import type { AgentPackage } from './package.ts'
 import { promptFile } from './references.ts'
 import type { Edge, Manifest, Node } from './schema.ts'
+import { type CheckValue, createValueCheck } from './values.ts'
 
 export interface EdgePlan {
   readonly edge: Edge
@@ -31,6 +32,7 @@ export interface Plan {
   readonly tools: ReadonlyMap<string, NonNullable<Manifest['tools']>[number]>
   readonly limits: Limits
   readonly promptOf: (text: string) => string
+  readonly checkValue: CheckValue
 }
 
 const plans = new WeakMap<AgentPackage, Plan>()
@@ -63,6 +65,7 @@ function makePlan({ manifest, files }: AgentPackage): Plan {
       maxToolCallsPerTurn: loopConfig.maxToolCallsPerTurn ?? 8,
       maxHistoryTokens: loopConfig.maxHistoryTokens ?? 32_000,
     },
+    checkValue: createValueCheck(),
     promptOf: (text) => (promptFile.test(text) ? (files[text] ?? '') : text),
   }
 }

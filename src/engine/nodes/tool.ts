@@ -1,4 +1,3 @@
-import { checkJson } from '../../providers/json-schema.ts'
 import type { Effect, Failure, PendingCall, ToolResult } from '../machine.ts'
 import type { Plan } from '../plan.ts'
 import { writeReport } from '../references.ts'
@@ -6,8 +5,6 @@ import { writeReport } from '../references.ts'
 const defaultTimeoutMs = 5000
 /** Rendering and storing a large report. */
 const reportTimeoutMs = 60_000
-/** Faults that are told; a table may have thousands. */
-const maxTold = 3
 
 /** A call of a tool, with the time that it may take. */
 export function toolEffect(
@@ -21,25 +18,17 @@ export function toolEffect(
 }
 
 /** Why this input is not what the tool takes, or null. A tool that says nothing takes anything. */
-export function checkInput({ tools }: Plan, tool: string, input: unknown): Failure | null {
-  return check(tools.get(tool)?.inputSchema, input, 'input_invalid', `${tool} does not take this`)
+export function checkInput({ tools, checkValue }: Plan, tool: string, input: unknown): Failure | null {
+  const schema = tools.get(tool)?.inputSchema
+  const problem = schema ? checkValue(schema, input) : null
+  return problem === null ? null : { code: 'input_invalid', message: `${tool} does not take this: ${problem}` }
 }
 
 /** The result, or a failure when the tool returned something else than it says. */
-export function checkOutput({ tools }: Plan, tool: string, result: ToolResult): ToolResult {
-  if (!result.ok) return result
-  const error = check(
-    tools.get(tool)?.outputSchema,
-    result.output ?? null,
-    'output_invalid',
-    `${tool} returned the wrong thing`,
-  )
-  return error ? { ok: false, error } : result
-}
-
-function check(schema: object | undefined, value: unknown, code: string, what: string): Failure | null {
-  const faults = schema ? checkJson(schema, value, '') : []
-  if (faults.length === 0) return null
-  const told = faults.slice(0, maxTold).map(({ path, reason }) => `${path || 'it'} ${reason}`)
-  return { code, message: `${what}: ${told.join('; ')}${faults.length > maxTold ? '; …' : ''}` }
+export function checkOutput({ tools, checkValue }: Plan, tool: string, result: ToolResult): ToolResult {
+  const schema = tools.get(tool)?.outputSchema
+  if (!result.ok || !schema) return result
+  const problem = checkValue(schema, result.output ?? null)
+  if (problem === null) return result
+  return { ok: false, error: { code: 'output_invalid', message: `${tool} returned the wrong thing: ${problem}` } }
 }
