@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { next, startState } from '../../src/engine/machine.ts'
 import { parsePackage } from '../../src/engine/package.ts'
 import { packageSchema } from '../../src/engine/schema.ts'
 import { type Draft, faultsOf, filesOf, packageOf, review, smallest } from './packages.ts'
+import { type Chance, chanceOf } from './random-package.ts'
 
 const table = readFileSync(`${import.meta.dirname}/package-faults.txt`, 'utf8')
   .trim()
@@ -102,4 +104,49 @@ function fieldsOf(schema: unknown): string[] {
     const own = key === 'properties' ? Object.keys(value) : []
     return [...own.filter((name) => name !== '$schema'), ...fieldsOf(value)]
   })
+}
+
+t.test('3,000 packages with random damage: a verdict every time, never an exception', async (t) => {
+  const chance = chanceOf(7)
+  const junk = [
+    null,
+    true,
+    0,
+    -1,
+    1.5,
+    '',
+    'x',
+    '__proto__',
+    '{{',
+    [],
+    [[]],
+    {},
+    { type: {} },
+    { properties: [] },
+    ['a', 'a'],
+  ]
+  let refused = 0
+  for (let round = 0; round < 3000; round++) {
+    const draft = review()
+    for (let times = 1 + chance.below(3); times > 0; times--) damage(draft, chance, junk)
+    const result = parsePackage(filesOf(draft))
+    if (result.ok) next(result.package, startState(), {}, { kind: 'start', input: { question: 'x' } })
+    else refused += 1
+    if (!result.ok && result.faults.some(({ file, reason }) => !file || !reason)) t.fail('a fault says nothing')
+  }
+  t.ok(refused > 2500, `${refused} refused`)
+})
+
+/** Replaces, removes or adds something at a random place. */
+function damage(draft: Draft, chance: Chance, junk: readonly unknown[]) {
+  let at = draft
+  for (;;) {
+    const keys = Object.keys(at)
+    const key = keys.length > 0 ? chance.pick(keys) : 'more'
+    const child = at[key]
+    if (typeof child === 'object' && child !== null && !chance.once(5)) at = child
+    else if (chance.once(4)) return delete at[key]
+    else if (chance.once(6)) return Object.assign(at, { [chance.pick(['colour', 'input_keys', 'constructor'])]: 1 })
+    else return Object.assign(at, { [key]: structuredClone(chance.pick(junk)) })
+  }
 }
