@@ -17,7 +17,7 @@ const maxRunSize = 64 * 1024 * 1024
 
 export interface EffectProviders {
   readonly files: Files
-  readonly sandbox: () => Promise<Sandbox>
+  readonly sandbox: Sandbox
   readonly callModel: CallModel
 }
 
@@ -68,7 +68,7 @@ async function runTool({ sandbox }: EffectProviders, context: EffectContext, eff
   const { call, tool, input, timeoutMs } = effect
   const entry = context.agent.manifest.tools?.find((one) => one.name === tool)?.file
   if (!entry) return failed(call, 'tool_unknown', `the package has no tool ${tool}`)
-  const ran = await (await sandbox()).run(
+  const ran = await sandbox.run(
     {
       files: context.agent.files,
       entry,

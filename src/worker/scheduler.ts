@@ -1,6 +1,14 @@
 import type { Logger } from 'pino'
-import type { Doors } from '../db/doors.ts'
-import { type Hold, holdRun } from './hold.ts'
+import type { Doors, TakenRun } from '../db/doors.ts'
+import type { Reason } from './hold.ts'
+
+/** A run that is being advanced. */
+export interface Flight {
+  /** Resolves when the run has ended, waits, or was let go. */
+  readonly done: Promise<void>
+  /** Asks to let go of it. */
+  ask(reason: Reason): void
+}
 
 export interface SchedulerOptions {
   readonly doors: Pick<Doors, 'takeRuns' | 'beatRuns'>
@@ -13,12 +21,10 @@ export interface SchedulerOptions {
   readonly beatMs: number
   /** A run whose worker was silent for this long is taken over. */
   readonly silentMs: number
-  /** How long effects may go on after a pause or a shutdown was asked for. */
-  readonly graceMs: number
   /** While every slot is in use, a run that has had one for this long goes to the end of the queue at its next checkpoint. */
   readonly sliceMs: number
-  /** Advances one run until it ends, waits, or is let go. */
-  readonly advance: (hold: Hold) => Promise<void>
+  /** Begins to advance a run. */
+  readonly start: (run: TakenRun) => Flight
   readonly log: Pick<Logger, 'error' | 'warn' | 'info'>
 }
 
@@ -33,49 +39,57 @@ export interface Scheduler {
   stop(): Promise<void>
 }
 
+interface Held {
+  readonly run: TakenRun
+  readonly flight: Flight
+  /** Its time slice is over. */
+  ripe: boolean
+}
+
 /**
  * Keeps up to `slots` runs in hand: takes them through the door that grants slots, keeps them alive, passes on what
  * people ask of them. The database being away is waited out; runs lost meanwhile are let go of at the next beat.
  */
 export function startScheduler(options: SchedulerOptions): Scheduler {
-  const { doors, workerId, slots, silentMs, graceMs, advance } = options
-  const holds = new Map<Hold, Promise<void>>()
-  const ripe = new Set<Hold>()
+  const { doors, workerId, slots, silentMs } = options
+  const held = new Set<Held>()
   let stopping = false
 
-  const start = (hold: Hold) => {
-    const slice = setTimeout(() => ripe.add(hold), options.sliceMs)
-    const done = advance(hold)
-      .catch((err) => options.log.error({ err, runId: hold.run.runId }, 'a run was dropped'))
+  const begin = (run: TakenRun) => {
+    const flight = options.start(run)
+    const one: Held = { run, flight, ripe: false }
+    held.add(one)
+    const slice = setTimeout(() => {
+      one.ripe = true
+    }, options.sliceMs)
+    if (stopping) flight.ask('handover') // taken while the shutdown began
+    flight.done
+      .catch((err) => options.log.error({ err, runId: run.runId }, 'a run was dropped'))
       .finally(() => {
         clearTimeout(slice)
-        ripe.delete(hold)
-        holds.delete(hold)
+        held.delete(one)
         take()
       })
-    holds.set(hold, done)
   }
 
   const take = oneAtATime(options.log, async () => {
-    const free = slots - holds.size
-    if (free <= 0) for (const hold of ripe) hold.ask('yield')
+    const free = slots - held.size
+    if (free <= 0) for (const { ripe, flight } of held) if (ripe) flight.ask('yield')
     if (stopping || free <= 0) return
     for (const run of await doors.takeRuns(workerId, free, silentMs)) {
-      for (const hold of holds.keys()) if (hold.run.runId === run.runId) hold.ask('lost') // taken back from itself
-      const hold = holdRun(run, graceMs)
-      if (stopping) hold.ask('handover') // taken while the shutdown began
-      start(hold)
+      for (const one of held) if (one.run.runId === run.runId) one.flight.ask('lost') // taken back from itself
+      begin(run)
     }
   })
 
   const beat = oneAtATime(options.log, async () => {
-    const held = [...holds.keys()]
-    if (held.length === 0) return
-    const alive = await doors.beatRuns(held.map((hold) => hold.run))
-    for (const hold of held) {
-      const requested = alive.get(hold.run.runId)
-      if (requested === undefined) hold.ask('lost')
-      else if (requested) hold.ask(requested)
+    const asked = [...held]
+    if (asked.length === 0) return
+    const alive = await doors.beatRuns(asked.map(({ run }) => run))
+    for (const { run, flight } of asked) {
+      const requested = alive.get(run.runId)
+      if (requested === undefined) flight.ask('lost')
+      else if (requested) flight.ask(requested)
     }
   })
 
@@ -83,15 +97,15 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
   take()
   return {
     get held() {
-      return holds.size
+      return held.size
     },
     look: take,
     heed: beat,
     async stop() {
       stopping = true
       await take.idle()
-      for (const hold of holds.keys()) hold.ask('handover')
-      while (holds.size > 0) await Promise.all(holds.values())
+      for (const { flight } of held) flight.ask('handover')
+      while (held.size > 0) await Promise.allSettled([...held].map(({ flight }) => flight.done))
       for (const timer of timers) clearInterval(timer)
       await beat.idle()
     },

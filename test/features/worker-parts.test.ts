@@ -10,7 +10,7 @@ import { until } from '../support/until.ts'
 
 const run = (runId: string): TakenRun => ({ tenantId: 't', runId, sessionId: 's', epoch: 1, seq: 0 })
 const log = { error: () => undefined, warn: () => undefined, info: () => undefined }
-const times = { pollMs: 10, beatMs: 10, silentMs: 1000, graceMs: 20, sliceMs: 60_000 }
+const times = { pollMs: 10, beatMs: 10, silentMs: 1000, sliceMs: 60_000 }
 
 t.test('what jsonb refuses is found in JSON text, and nothing else is', async (t) => {
   for (const good of ['a', '\\u0000', '\\\\u0000', 'C:\\ud800', '😀', '\t"', '\ufffd'])
@@ -62,7 +62,12 @@ t.test('the scheduler fills its slots, never more, and takes again when one fall
       },
       beatRuns: async (held) => new Map(held.map((one) => [one.runId, null])),
     },
-    advance: (hold) => new Promise((end) => holds.push({ hold, end })),
+    start: (one) => {
+      const hold = holdRun(one, 20)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      holds.push({ hold, end: resolve })
+      return { done: promise, ask: hold.ask }
+    },
   })
   await until('two are held', () => scheduler.held === 2)
   t.same(limits, [2], 'a full worker does not ask')
@@ -108,10 +113,11 @@ t.test('the scheduler passes on requests and losses, and survives an absent data
         return next
       },
     },
-    advance: async (hold) => {
+    start: (one) => {
+      const hold = holdRun(one, 20)
       holds.push(hold)
-      await until('asked', () => hold.asked)
-      throw new Error('a bug')
+      const done = until('asked', () => hold.asked).then(() => Promise.reject(new Error('a bug')))
+      return { done, ask: hold.ask }
     },
   })
   await until('both are held', () => holds.length === 2)

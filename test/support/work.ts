@@ -15,13 +15,15 @@ import { TenantContext } from '../../src/tenancy/context.ts'
 import type { Permission, Role } from '../../src/tenancy/permissions.ts'
 import type { UploadedFile } from '../../src/tenancy/route.ts'
 import { type AdvanceProviders, advanceRun } from '../../src/worker/advance.ts'
+import { holdRun } from '../../src/worker/hold.ts'
 import { type Scheduler, type SchedulerOptions, startScheduler } from '../../src/worker/scheduler.ts'
 import { type TestDatabase, type TestTenant, testDatabase } from './database.ts'
 import { until } from './until.ts'
 
-export type WorkerOptions = Partial<Omit<SchedulerOptions, 'doors' | 'workerId' | 'advance'>> &
+export type WorkerOptions = Partial<Omit<SchedulerOptions, 'doors' | 'workerId' | 'start'>> &
   Partial<Pick<AdvanceProviders, 'callModel' | 'files'>> & {
     /** Called before each tool; whatever it waits for, the tool waits for. */
+    readonly graceMs?: number
     readonly before?: (request: SandboxRequest) => Promise<unknown> | undefined
   }
 
@@ -82,11 +84,11 @@ export async function workplace(t: Test): Promise<Workplace> {
       const session = await createSession(files, as(tenant, 'operator', 'runs:write'), { agent, input }, uploads)
       return { sessionId: session.id, runId: session.run.id }
     },
-    async work(t, { before, callModel, files: others, ...options } = {}) {
+    async work(t, { before, callModel, files: others, graceMs = 2000, ...options } = {}) {
       const providers: AdvanceProviders = {
         database: await connect({ shared: 0, exclusive: 10 }),
         files: others ?? files,
-        sandbox: async () => gated(sandbox, before),
+        sandbox: gated(sandbox, before),
         callModel: callModel ?? (() => Promise.reject(new Error('no model here'))),
         log: pino({ level: 'silent' }),
       }
@@ -97,13 +99,15 @@ export async function workplace(t: Test): Promise<Workplace> {
         pollMs: 50,
         beatMs: 100,
         silentMs: 5000,
-        graceMs: 2000,
         sliceMs: 60_000,
         log: pino({ level: 'silent' }),
         ...options,
         doors,
         workerId: randomUUID(),
-        advance: (hold) => advanceRun(providers, hold),
+        start: (run) => {
+          const hold = holdRun(run, graceMs)
+          return { done: advanceRun(providers, hold), ask: hold.ask }
+        },
       })
       notifications.onAny('runs', scheduler.look)
       notifications.onAny('requests', scheduler.heed)
