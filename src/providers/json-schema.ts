@@ -31,6 +31,8 @@ export function checkJson(schema: object, value: unknown, name: string): Fault[]
   let validate = compiled.get(schema)
   if (!validate) {
     validate = ajv.compile(schema)
+    // ajv would keep every schema for good, and each request may bring its own object.
+    ajv.removeSchema(schema)
     compiled.set(schema, validate)
   }
   if (validate(value)) return []
