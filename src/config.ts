@@ -1,101 +1,121 @@
-import { type Static, type TProperties, Type } from 'typebox'
-import { Value } from 'typebox/value'
+// Every process reads its configuration here, and none of it may cost memory: no schema library, only what this needs.
 
-const Url = Type.String({
-  pattern: '^https?://[^\\s/]+(/[^\\s]*[^\\s/])?$',
-  description: 'an http(s) address without a slash at its end',
-})
+/** How one environment variable is read. */
+interface Setting<T> {
+  /** What it must be, for the message when it is not. */
+  readonly says: string
+  /** Undefined for a text that it does not take. */
+  readonly read: (text: string) => T | undefined
+  /** There when the variable may be missing. */
+  readonly otherwise?: T
+}
+type Settings = Readonly<Record<string, Setting<unknown>>>
+type Values<S extends Settings> = { readonly [Name in keyof S]: S[Name] extends Setting<infer T> ? T : never }
 
-const Common = {
-  ENGINEX_DATABASE_URL: Type.String({ pattern: '^postgres(ql)?://', description: 'a postgres:// address' }),
-  ENGINEX_FILES_DIRECTORY: Type.String({ minLength: 1, description: 'a folder for packages, inputs and reports' }),
-  ENGINEX_LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'], { default: 'info' }),
+function text(pattern: RegExp, says: string): Setting<string> {
+  return { says, read: (given) => (pattern.test(given) ? given : undefined) }
 }
 
-const Api = Type.Object({
-  ...Common,
-  ENGINEX_HOST: Type.String({ default: '127.0.0.1' }),
-  ENGINEX_PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8787 }),
-  ENGINEX_PUBLIC_URL: Url,
-  ENGINEX_REGION: Type.String({ default: 'home', pattern: '^[a-z0-9-]{1,32}$' }),
-  ENGINEX_KEYCLOAK_URL: Url,
-  ENGINEX_KEYCLOAK_REALM: Type.String({ default: 'enginex' }),
-  ENGINEX_KEYCLOAK_ADMIN_SECRET: Type.String({ minLength: 16, description: 'the secret of the client enginex-admin' }),
-  ENGINEX_ISSUER: Type.Optional(Url),
-  ENGINEX_JWKS_URL: Type.Optional(Url),
-  ENGINEX_CLIENTS: Type.String({
-    default: 'enginex-console,enginex-cli',
-    pattern: '^[\\w.-]+(,[\\w.-]+)*$',
-    description: 'the clients of Keycloak whose tokens are taken: one,two',
-  }),
-  ENGINEX_CONSOLE_DIRECTORY: Type.String({ default: 'dist/console' }),
-})
+function whole(minimum: number, maximum: number, says = 'a whole number'): Setting<number> {
+  const read = (given: string) => {
+    const value = Number(given)
+    return /^\d+$/.test(given) && value >= minimum && value <= maximum ? value : undefined
+  }
+  return { says: `${says}, ${minimum} to ${maximum}`, read }
+}
 
-const Worker = Type.Object({
-  ...Common,
-  ENGINEX_WORKER_SLOTS: Type.Integer({
-    minimum: 1,
-    maximum: 64,
-    default: 4,
-    description: 'runs that this process advances at once',
-  }),
-  ENGINEX_MODEL_BASE_URL: Type.Optional(Url),
-  ENGINEX_MODEL_NAME: Type.Optional(Type.String()),
-  ENGINEX_MODEL_API_KEY: Type.Optional(Type.String()),
-  ENGINEX_EGRESS_ALLOW: Type.String({
-    default: '',
-    pattern: '^([^\\s,:]+:\\d+(,|$))*$',
-    description: 'host:port,host:port',
-  }),
-})
+function oneOf<const T extends string>(...values: readonly T[]): Setting<T> {
+  return { says: `one of ${values.join(', ')}`, read: (given) => values.find((value) => value === given) }
+}
+
+function or<T>(otherwise: T, setting: Setting<T>): Setting<T> {
+  return { ...setting, otherwise }
+}
+
+function optional<T>(setting: Setting<T>): Setting<T | undefined> {
+  return { ...setting, otherwise: undefined }
+}
+
+const url = text(/^https?:\/\/[^\s/]+(\/\S*[^\s/])?$/, 'an http(s) address without a slash at its end')
+const postgresUrl = text(/^postgres(ql)?:\/\//, 'a postgres:// address')
+const any = (says: string) => text(/./, says)
+const secret = (says: string) => text(/^.{16,}$/, `${says}, at least 16 characters`)
+
+const common = {
+  ENGINEX_DATABASE_URL: postgresUrl,
+  ENGINEX_FILES_DIRECTORY: any('a folder for packages, inputs and reports'),
+  ENGINEX_LOG_LEVEL: or('info', oneOf('fatal', 'error', 'warn', 'info', 'debug', 'silent')),
+}
+
+const api = {
+  ...common,
+  ENGINEX_HOST: or('127.0.0.1', any('an address to listen on')),
+  ENGINEX_PORT: or(8787, whole(0, 65_535, 'a port')),
+  ENGINEX_PUBLIC_URL: url,
+  ENGINEX_REGION: or('home', text(/^[a-z0-9-]{1,32}$/, 'a word of lower-case letters and digits')),
+  ENGINEX_KEYCLOAK_URL: url,
+  ENGINEX_KEYCLOAK_REALM: or('enginex', any('a realm of Keycloak')),
+  ENGINEX_KEYCLOAK_ADMIN_SECRET: secret('the secret of the client enginex-admin'),
+  ENGINEX_ISSUER: optional(url),
+  ENGINEX_JWKS_URL: optional(url),
+  ENGINEX_CLIENTS: or(
+    'enginex-console,enginex-cli',
+    text(/^[\w.-]+(,[\w.-]+)*$/, 'the clients of Keycloak whose tokens are taken: one,two'),
+  ),
+  ENGINEX_CONSOLE_DIRECTORY: or('dist/console', any('the folder of the built console')),
+}
+
+const models = {
+  ENGINEX_MODEL_BASE_URL: optional(url),
+  ENGINEX_MODEL_NAME: optional(any('the name of a model')),
+  ENGINEX_MODEL_API_KEY: optional(any('the key of the model server')),
+  ENGINEX_EGRESS_ALLOW: or('', text(/^([^\s,:]+:\d+(,|$))*$/, 'host:port,host:port')),
+}
+
+const worker = {
+  ...common,
+  ENGINEX_WORKER_SLOTS: or(4, whole(1, 64, 'how many runs this process advances at once')),
+  ...models,
+}
 
 /** `npm start`: the rest of the configuration it makes up itself. */
-const Local = Type.Object({
-  ENGINEX_CACHE: Type.String({ default: '.cache', minLength: 1, description: 'a folder for downloads, shared by all' }),
-  ENGINEX_MODEL_BASE_URL: Worker.properties.ENGINEX_MODEL_BASE_URL,
-  ENGINEX_MODEL_NAME: Worker.properties.ENGINEX_MODEL_NAME,
-  ENGINEX_MODEL_API_KEY: Worker.properties.ENGINEX_MODEL_API_KEY,
-  ENGINEX_EGRESS_ALLOW: Worker.properties.ENGINEX_EGRESS_ALLOW,
-})
+const local = { ENGINEX_CACHE: or('.cache', any('a folder for downloads, shared by all')), ...models }
 
 /** `node src/local/setup.ts`: what makes a database and a realm ready for the API, once for each release. */
-const Setup = Type.Object({
-  ENGINEX_ADMIN_DATABASE_URL: Type.String({
-    pattern: '^postgres(ql)?://',
-    description: 'a postgres:// address of a superuser',
-  }),
-  ENGINEX_DATABASE_NAME: Type.String({ default: 'enginex', pattern: '^[a-z_]{1,63}$' }),
-  ENGINEX_OWNER_PASSWORD: Type.String({ minLength: 1, description: 'of the role that owns the tables' }),
-  ENGINEX_APP_PASSWORD: Type.String({ minLength: 1, description: 'of the role that API and worker use' }),
-  ENGINEX_PUBLIC_URL: Url,
-  ENGINEX_KEYCLOAK_URL: Url,
-  ENGINEX_KEYCLOAK_ADMIN_SECRET: Api.properties.ENGINEX_KEYCLOAK_ADMIN_SECRET,
-  ENGINEX_DEMO_SECRET: Type.Optional(Type.String({ minLength: 16, description: 'of the demonstration; none without' })),
-})
+const setup = {
+  ENGINEX_ADMIN_DATABASE_URL: text(/^postgres(ql)?:\/\//, 'a postgres:// address of a superuser'),
+  ENGINEX_DATABASE_NAME: or('enginex', text(/^[a-z_]{1,63}$/, 'the name of a database')),
+  ENGINEX_OWNER_PASSWORD: any('the password of the role that owns the tables'),
+  ENGINEX_APP_PASSWORD: any('the password of the role that API and worker use'),
+  ENGINEX_PUBLIC_URL: url,
+  ENGINEX_KEYCLOAK_URL: url,
+  ENGINEX_KEYCLOAK_ADMIN_SECRET: api.ENGINEX_KEYCLOAK_ADMIN_SECRET,
+  ENGINEX_DEMO_SECRET: optional(secret('the secret of the demonstration; there is none without')),
+}
 
-export type ApiConfig = Static<typeof Api>
-export type WorkerConfig = Static<typeof Worker>
-export type LocalConfig = Static<typeof Local>
-export type SetupConfig = Static<typeof Setup>
+export type ApiConfig = Values<typeof api>
+export type WorkerConfig = Values<typeof worker>
+export type LocalConfig = Values<typeof local>
+export type SetupConfig = Values<typeof setup>
 
 /** The API's configuration. Throws one error that names everything that is missing or wrong. */
 export function apiConfig(environment: NodeJS.ProcessEnv = process.env): ApiConfig {
-  return read(Api, environment)
+  return read(api, environment)
 }
 
 /** The worker's configuration. Throws one error that names everything that is missing or wrong. */
 export function workerConfig(environment: NodeJS.ProcessEnv = process.env): WorkerConfig {
-  return read(Worker, environment)
+  return read(worker, environment)
 }
 
 /** What `npm start` takes from its environment. Throws one error that names everything that is wrong. */
 export function localConfig(environment: NodeJS.ProcessEnv = process.env): LocalConfig {
-  return read(Local, environment)
+  return read(local, environment)
 }
 
 /** The configuration of the set-up. Throws one error that names everything that is missing or wrong. */
 export function setupConfig(environment: NodeJS.ProcessEnv = process.env): SetupConfig {
-  return read(Setup, environment)
+  return read(setup, environment)
 }
 
 /** Where Node and npm put what this process inherits; for child processes that get a configuration of their own. */
@@ -104,22 +124,15 @@ export function inheritedEnvironment(environment: NodeJS.ProcessEnv = process.en
   return Object.fromEntries(kept)
 }
 
-function read<P extends TProperties>(schema: ReturnType<typeof Type.Object<P>>, environment: NodeJS.ProcessEnv) {
-  const names = Object.keys(schema.properties)
-  const given = Object.fromEntries(names.filter((name) => environment[name]).map((name) => [name, environment[name]]))
-  const value = Value.Convert(schema, Value.Default(schema, given))
-  const faults = Value.Errors(schema, value)
-  if (faults.length === 0) return value as Static<typeof schema>
-  const lines = names.flatMap((name) => {
-    const fault = faults.find((one) => one.instancePath === `/${name}` || missing(one, name))
-    if (!fault) return []
-    const { description } = schema.properties[name] as { description?: string }
-    return [`  ${name}: ${name in given ? fault.message : 'is missing'}${description ? ` (${description})` : ''}`]
+function read<S extends Settings>(settings: S, environment: NodeJS.ProcessEnv): Values<S> {
+  const faults: string[] = []
+  const values = Object.entries(settings).map(([name, setting]) => {
+    const given = environment[name]
+    if (!given && 'otherwise' in setting) return [name, setting.otherwise]
+    const value = given ? setting.read(given) : undefined
+    if (value === undefined) faults.push(`  ${name}: ${given ? 'must be' : 'is missing:'} ${setting.says}`)
+    return [name, value]
   })
-  throw new Error(`The configuration is incomplete or wrong. Set these environment variables:\n${lines.join('\n')}`)
-}
-
-function missing(fault: { keyword: string; params: unknown }, name: string): boolean {
-  const { requiredProperties = [] } = fault.params as { requiredProperties?: string[] }
-  return fault.keyword === 'required' && requiredProperties.includes(name)
+  if (faults.length === 0) return Object.fromEntries(values)
+  throw new Error(`The configuration is incomplete or wrong. Set these environment variables:\n${faults.join('\n')}`)
 }
