@@ -1,38 +1,17 @@
-import Ajv from 'ajv/dist/2020.js'
+import Ajv, { type ValidateFunction } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import type { Fault } from '../errors.ts'
 
-/**
- * JSON Schemas that a tenant wrote. Patterns are refused: a regular expression of a stranger can stop this process.
- * `decimal` is a number as text, exact, such as "-12.50".
- */
-const ajv = new Ajv.default({
-  strict: false,
-  allErrors: true,
-  code: { regExp: Object.assign(regExp, { code: 'refused' }) },
-})
-addFormats.default(ajv, ['date', 'date-time', 'email', 'uuid'])
-ajv.addFormat('decimal', /^-?\d{1,20}(\.\d{1,10})?$/)
+/** An exact number as text, such as "-12.50". */
+const decimal = /^-?\d{1,20}(\.\d{1,10})?$/
 
-// The schema of schemas has patterns of its own: they are compiled here, before any stranger's.
-let refusing = false
-ajv.validateSchema({})
-refusing = true
-
-function regExp(pattern: string, flags: string): RegExp {
-  if (refusing) throw new Error('patterns are not supported in schemas')
-  return new RegExp(pattern, flags)
-}
-
-const compiled = new WeakMap<object, ReturnType<typeof ajv.compile>>()
+const compiled = new WeakMap<object, ValidateFunction>()
 
 /** Checks a value against a tenant's schema; no faults means it fits. Throws when the schema itself is not usable. */
 export function checkJson(schema: object, value: unknown, name: string): Fault[] {
   let validate = compiled.get(schema)
   if (!validate) {
-    validate = ajv.compile(schema)
-    // ajv would keep every schema for good, and each request may bring its own object.
-    ajv.removeSchema(schema)
+    validate = compile(schema)
     compiled.set(schema, validate)
   }
   if (validate(value)) return []
@@ -40,4 +19,24 @@ export function checkJson(schema: object, value: unknown, name: string): Fault[]
     const extra = 'additionalProperty' in params ? `: ${String(params.additionalProperty)}` : ''
     return { path: `${name}${instancePath}`, reason: `${message}${extra}` }
   })
+}
+
+/**
+ * With a compiler of its own, which dies with the schema: a shared one keeps something of each schema it ever saw.
+ * Patterns are refused here as they are in packages: a stranger's regular expression can stop this process.
+ */
+function compile(schema: object): ValidateFunction {
+  const regExp = Object.assign(refusePattern, { code: 'refused' })
+  const options = { strict: false, allErrors: true, meta: false, validateSchema: false, logger: false } as const
+  const ajv = addFormats.default(new Ajv.default({ ...options, formats: { decimal }, code: { regExp } }), [
+    'date',
+    'date-time',
+    'email',
+    'uuid',
+  ])
+  return ajv.compile({ ...schema, $schema: undefined })
+}
+
+function refusePattern(): never {
+  throw new Error('patterns are not supported in schemas')
 }
