@@ -1,0 +1,53 @@
+import '@mantine/core/styles.css'
+import '@mantine/notifications/styles.css'
+import './styles.css'
+import { MantineProvider } from '@mantine/core'
+import { Notifications } from '@mantine/notifications'
+import { type ReactNode, StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { App } from './app.tsx'
+import { pathTo } from './paths.ts'
+import { leaveToSignIn, requestGrant, type SignInSettings, scopeFor } from './sign-in/keycloak.ts'
+import { SignedOut, SignInFailed } from './sign-in/pages.tsx'
+import { createSignIn } from './sign-in/sign-in.ts'
+import { theme } from './theme.ts'
+
+const root = createRoot(document.getElementById('root')!)
+
+function show(page: ReactNode): void {
+  root.render(
+    <StrictMode>
+      <MantineProvider theme={theme} defaultColorScheme="auto">
+        <Notifications position="top-right" />
+        {page}
+      </MantineProvider>
+    </StrictMode>,
+  )
+}
+
+/** Signs in without leaving the page where that is possible, else through Keycloak, and back to the same address. */
+async function start(): Promise<void> {
+  const settings = (await (await fetch('/console-config.json')).json()) as SignInSettings
+  if (location.pathname === pathTo('signedOut', {})) {
+    const signIn = () => location.assign(pathTo('start', {}))
+    return show(<SignedOut onSignIn={signIn} />)
+  }
+  try {
+    const returned = /[#&]state=/.test(location.hash)
+    const grant = await requestGrant(settings, scopeFor(null))
+    if (grant) return show(<App signIn={createSignIn(settings, grant)} />)
+    if (returned) throw new Error('the sign-in was not completed')
+    await leaveToSignIn(settings)
+  } catch (error) {
+    show(<SignInFailed error={asError(error)} onSignIn={() => void leaveToSignIn(settings)} />)
+  }
+}
+
+/** keycloak-js throws what Keycloak said as it is. */
+function asError(error: unknown): Error {
+  if (error instanceof Error) return error
+  const { error: code, error_description: text } = (error ?? {}) as { error?: string; error_description?: string }
+  return new Error(text ?? code ?? 'the sign-in service refused')
+}
+
+void start()

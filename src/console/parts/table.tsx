@@ -1,0 +1,91 @@
+import { Button, Card, Group, Table, Text } from '@mantine/core'
+import { type ReactNode, useState } from 'react'
+import { count } from './text.ts'
+
+export interface Column<Row> {
+  readonly key: string
+  readonly label: ReactNode
+  readonly align?: 'left' | 'right' | undefined
+  readonly cell: (row: Row) => ReactNode
+}
+
+interface DataTableProps<Row> {
+  readonly label: string
+  readonly columns: readonly Column<Row>[]
+  readonly rows: readonly Row[]
+  /** What a row is called, when it is counted. */
+  readonly noun?: string
+  readonly footer?: ReactNode
+}
+
+const firstRows = 100
+
+/** A table that shows its first 100 rows, and more when asked: thousands of rows at once would stop the page. */
+export function DataTable<Row>({ label, columns, rows, noun = 'row', footer }: DataTableProps<Row>) {
+  const [shown, setShown] = useState(firstRows)
+  const numbered = rows.slice(0, shown).map((row, number) => ({ row, number }))
+  return (
+    <Card padding={0}>
+      <Table.ScrollContainer minWidth={Math.min(columns.length * 110, 1000)} type="native">
+        <Table verticalSpacing="xs" horizontalSpacing="md" aria-label={label} highlightOnHover>
+          <Table.Thead>
+            <Table.Tr>
+              {columns.map((column) => (
+                <Table.Th
+                  key={column.key}
+                  ta={column.align}
+                  c="dimmed"
+                  fz="xs"
+                  fw={600}
+                  style={{ whiteSpace: 'nowrap' }}
+                >
+                  {column.label}
+                </Table.Th>
+              ))}
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {numbered.map(({ row, number }) => (
+              <Table.Tr key={number}>
+                {columns.map((column) => (
+                  <Table.Td key={column.key} ta={column.align} {...(column.align ? { className: 'numbers' } : {})}>
+                    {column.cell(row)}
+                  </Table.Td>
+                ))}
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+      {rows.length > shown && (
+        <Group justify="space-between" p="sm" px="md">
+          <Text size="sm" c="dimmed">
+            The first {count(shown, noun)} of {count(rows.length, noun)}
+          </Text>
+          <Button size="xs" variant="default" onClick={() => setShown(shown * 2)}>
+            Show {count(Math.min(shown, rows.length - shown), 'more', 'more')}
+          </Button>
+        </Group>
+      )}
+      {footer}
+    </Card>
+  )
+}
+
+interface Paged {
+  readonly hasNextPage: boolean
+  readonly isFetchingNextPage: boolean
+  readonly fetchNextPage: () => unknown
+}
+
+/** The foot of a list that the server hands out page by page. */
+export function More({ pages }: { readonly pages: Paged }) {
+  if (!pages.hasNextPage) return null
+  return (
+    <Group justify="center" p="sm">
+      <Button size="xs" variant="default" loading={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
+        Show more
+      </Button>
+    </Group>
+  )
+}

@@ -1,0 +1,61 @@
+import { createTheme, type MantineColorsTuple } from '@mantine/core'
+
+const pine: MantineColorsTuple = [
+  '#effaf7',
+  '#d5f0e9',
+  '#aadfd3',
+  '#7acbb9',
+  '#4fb39f',
+  '#2f9a86',
+  '#1b8573',
+  '#0f6e60',
+  '#0c574d',
+  '#08423b',
+]
+
+const amber: MantineColorsTuple = [
+  '#fff8e8',
+  '#feecc4',
+  '#fbd98b',
+  '#f7c453',
+  '#f2b02b',
+  '#e09a14',
+  '#b8790a',
+  '#8f5b06',
+  '#6f4505',
+  '#503103',
+]
+
+/** Mantine's greys of the dark scheme, turned towards blue. */
+const dark: MantineColorsTuple = [
+  '#d7dde4',
+  '#b9c2cd',
+  '#94a0ae',
+  '#6a7686',
+  '#3d4855',
+  '#303a46',
+  '#222a34',
+  '#171d25',
+  '#11161d',
+  '#0b0f14',
+]
+
+export const theme = createTheme({
+  primaryColor: 'pine',
+  primaryShade: { light: 7, dark: 5 },
+  autoContrast: true,
+  luminanceThreshold: 0.38,
+  colors: { pine, amber, dark },
+  defaultRadius: 'md',
+  respectReducedMotion: true,
+  cursorType: 'pointer',
+  fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif',
+  fontFamilyMonospace: 'ui-monospace, "SF Mono", "Cascadia Code", "Liberation Mono", monospace',
+  headings: { fontWeight: '650' },
+  components: {
+    Badge: { defaultProps: { variant: 'light', radius: 'sm', tt: 'none', fw: 600 } },
+    Card: { defaultProps: { withBorder: true, padding: 'lg' } },
+    Tooltip: { defaultProps: { openDelay: 300 } },
+    Modal: { defaultProps: { centered: true } },
+  },
+})
