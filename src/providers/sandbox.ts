@@ -58,6 +58,7 @@ export function createSandbox({ threads, idleMs = 10_000 }: { threads: number; i
   const retirement = new WeakMap<Worker, NodeJS.Timeout>()
 
   async function start(): Promise<Worker> {
+    closing.signal.throwIfAborted()
     // An empty environment and no flags: a thread has nothing that a tool could want to find.
     const options = { env: {}, execArgv: [], resourceLimits, stdout: true, stderr: true }
     const worker = new Worker(new URL('./sandbox-thread.ts', import.meta.url), options)
@@ -87,7 +88,7 @@ export function createSandbox({ threads, idleMs = 10_000 }: { threads: number; i
       return result
     } catch (error) {
       void worker.terminate()
-      signal.throwIfAborted()
+      if (signal.aborted) throw error
       if (deadline.aborted) return failed('tool_timeout', `it ran longer than ${request.limits.timeoutMs} ms`)
       if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_OUT_OF_MEMORY') throw error
       return failed('tool_memory', 'its input and output need too much memory')
@@ -101,6 +102,8 @@ export function createSandbox({ threads, idleMs = 10_000 }: { threads: number; i
       try {
         const result = await perform(idle.pop() ?? (await start()), toThread(request), signal)
         return result.ok ? { ...result, output: JSON.parse(result.output) } : result
+      } catch (error) {
+        throw signal.aborted ? signal.reason : error
       } finally {
         turns.pass()
       }
