@@ -10,7 +10,12 @@ interface Setting<T> {
   readonly otherwise?: T
 }
 type Settings = Readonly<Record<string, Setting<unknown>>>
-type Values<S extends Settings> = { readonly [Name in keyof S]: S[Name] extends Setting<infer T> ? T : never }
+type ValueOf<S> = S extends Setting<infer T> ? T : never
+type Values<S extends Settings> = {
+  readonly [Name in keyof S as undefined extends ValueOf<S[Name]> ? never : Name]: ValueOf<S[Name]>
+} & {
+  readonly [Name in keyof S as undefined extends ValueOf<S[Name]> ? Name : never]?: Exclude<ValueOf<S[Name]>, undefined>
+}
 
 function text(pattern: RegExp, says: string): Setting<string> {
   return { says, read: (given) => (pattern.test(given) ? given : undefined) }
@@ -126,13 +131,15 @@ export function inheritedEnvironment(environment: NodeJS.ProcessEnv = process.en
 
 function read<S extends Settings>(settings: S, environment: NodeJS.ProcessEnv): Values<S> {
   const faults: string[] = []
-  const values = Object.entries(settings).map(([name, setting]) => {
+  const values: Record<string, unknown> = {}
+  for (const [name, setting] of Object.entries(settings)) {
     const given = environment[name]
-    if (!given && 'otherwise' in setting) return [name, setting.otherwise]
-    const value = given ? setting.read(given) : undefined
-    if (value === undefined) faults.push(`  ${name}: ${given ? 'must be' : 'is missing:'} ${setting.says}`)
-    return [name, value]
-  })
-  if (faults.length === 0) return Object.fromEntries(values)
+    const value = given ? setting.read(given) : setting.otherwise
+    if (value !== undefined) values[name] = value
+    else if (given || !('otherwise' in setting)) {
+      faults.push(`  ${name}: ${given ? 'must be' : 'is missing:'} ${setting.says}`)
+    }
+  }
+  if (faults.length === 0) return values as Values<S>
   throw new Error(`The configuration is incomplete or wrong. Set these environment variables:\n${faults.join('\n')}`)
 }
