@@ -31,7 +31,8 @@ interface PilotSession {
 
 async function setUpOrganization(options: DemoOptions, { alias, name }: DemoOrganization): Promise<void> {
   const request = await client(options, alias)
-  await request('POST', `/v1/templates/${template}/deploy`)
+  // 409: this version was deployed from an older checkout, or somebody went on with the agent.
+  await request('POST', `/v1/templates/${template}/deploy`, undefined, [409])
   const { items } = await request<{ items: PilotSession[] }>('GET', `/v1/sessions?agent=${template}`)
   const { id } = items.find(({ run }) => run.status !== 'failed') ?? (await startPilot(request, name))
   const deadline = performance.now() + 60_000

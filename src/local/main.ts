@@ -7,6 +7,7 @@ import { setUpDemo } from './demo.ts'
 import { demoData, demoPassword } from './demo-data.ts'
 import { lockDirectory } from './lock.ts'
 import { freePort } from './ports.ts'
+import { send } from './process.ts'
 import { consoleReporter } from './reporter.ts'
 import { readSettings } from './settings.ts'
 import { type Part, type Ports, startStack } from './stack.ts'
@@ -18,12 +19,15 @@ const parts: Part[] = []
 const cleaning: (() => Promise<void> | void)[] = []
 const report = consoleReporter(process.stdout)
 let stopping: Promise<void> | undefined
+let askedAt = 0
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    if (stopping) return killAll()
+    // npm hands a Ctrl-C on that has reached us already: the same one, not a second.
+    if (stopping) return performance.now() - askedAt > 500 ? killAll() : undefined
+    askedAt = performance.now()
     report.note('stopping; once more ends it at once')
-    void stopAll().then(() => process.exit(signal === 'SIGINT' ? 130 : 0))
+    void stopAll().then(() => process.exit(0))
   })
 }
 
@@ -68,9 +72,10 @@ async function start(): Promise<void> {
     parts,
   )
   const { url, keycloakUrl } = stack
-  await report.phase('demonstration', () =>
-    setUpDemo({ url, keycloakUrl, clientSecret: secrets.demoClient, data: demoData }),
-  )
+  // Data of one's own matters more than the demonstration: without it, EngineX works all the same.
+  await report
+    .phase('demonstration', () => setUpDemo({ url, keycloakUrl, clientSecret: secrets.demoClient, data: demoData }))
+    .catch((error: Error) => report.fail(error))
   report.ready(began, url, welcome(directory, keycloakUrl, ephemeral))
   for (const part of parts) void part.exited.then(() => partEnded(part, directory))
 }
@@ -109,6 +114,6 @@ function stopAll(): Promise<void> {
 
 /** Everything but PostgreSQL, which the kernel asks to shut down when we are gone: killing it would cost a recovery. */
 function killAll(): void {
-  for (const { name, pid } of parts) if (name !== 'PostgreSQL') process.kill(-pid, 'SIGKILL')
+  for (const { name, pid } of parts) if (name !== 'PostgreSQL') send(-pid, 'SIGKILL')
   process.exit(130)
 }

@@ -98,7 +98,7 @@ async function stopGroup(child: ChildProcess, exited: Promise<Exit>, signal: Nod
 }
 
 /** To a process, or with a negative number to a group; one that is gone already is no fault. */
-function send(pid: number, signal: NodeJS.Signals) {
+export function send(pid: number, signal: NodeJS.Signals) {
   try {
     process.kill(pid, signal)
   } catch (error) {

@@ -67,7 +67,7 @@ const database = 'enginex'
 export async function startStack(options: StackOptions, parts: Part[]): Promise<Stack> {
   const { directory, ports, report } = options
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  await report.phase('free ports', () => preparePorts(options))
+  await preparePorts(options)
   const postgres = await report.phase('PostgreSQL', () => startDatabase(options))
   parts.push({ ...postgres, name: 'PostgreSQL' })
   const [keycloak] = await allOf([
