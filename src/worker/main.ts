@@ -28,6 +28,7 @@ const settings = {
     baseUrl: config.ENGINEX_MODEL_BASE_URL,
     name: config.ENGINEX_MODEL_NAME,
     apiKey: config.ENGINEX_MODEL_API_KEY,
+    allow: config.ENGINEX_EGRESS_ALLOW.split(',').filter(Boolean),
   },
   slots,
   graceMs: 5000,

@@ -151,7 +151,7 @@ t.test('a model node: turns, tools side by side, and its output', async (t) => {
 })
 
 t.test('without a configured model the run says what the operator must do', async (t) => {
-  const settings = { baseUrl: undefined, name: undefined, apiKey: undefined }
+  const settings = { baseUrl: undefined, name: undefined, apiKey: undefined, allow: [] }
   await place.work(t, { callModel: createModelCaller(settings) })
   const { runId } = await place.begin(acme, 'model', { number: 2 })
   t.match((await place.arrives(runId, 'failed'))['error'], {

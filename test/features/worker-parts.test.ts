@@ -1,9 +1,13 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { TakenRun } from '../../src/db/doors.ts'
 import { AppError } from '../../src/errors.ts'
 import { verdictOn } from '../../src/worker/failures.ts'
 import { type Hold, holdRun } from '../../src/worker/hold.ts'
 import { createModelCaller } from '../../src/worker/model.ts'
+import { createRunner } from '../../src/worker/runner.ts'
 import { startScheduler } from '../../src/worker/scheduler.ts'
 import { isStorable, makeStorable } from '../../src/worker/storable.ts'
 import { until } from '../support/until.ts'
@@ -133,8 +137,21 @@ t.test('the scheduler passes on requests and losses, and survives an absent data
   await scheduler.stop()
 })
 
+t.test('a thread that dies drops its runs, and the next run gets a new one', async (t) => {
+  const model = { baseUrl: undefined, name: undefined, apiKey: undefined, allow: [] }
+  const databaseUrl = 'postgres://nobody@127.0.0.1:1/none'
+  const settings = { databaseUrl, filesDirectory: '/tmp', model, slots: 1, graceMs: 10, logLevel: 'silent' }
+  const runner = createRunner(settings, 1000)
+  const [one, other] = [runner.start(run('a')), runner.start(run('b'))]
+  one.ask('pause')
+  await t.rejects(one.done)
+  await t.rejects(other.done)
+  await t.rejects(runner.start(run('c')).done)
+  await runner.close()
+})
+
 t.test('without settings a model call fails and says what the operator must do', async (t) => {
-  const callModel = createModelCaller({ baseUrl: undefined, name: undefined, apiKey: undefined })
+  const callModel = createModelCaller({ baseUrl: undefined, name: undefined, apiKey: undefined, allow: [] })
   const question = {
     kind: 'model',
     call: '1.1',
@@ -146,4 +163,24 @@ t.test('without settings a model call fails and says what the operator must do',
   } as const
   const result = await callModel(question, new AbortController().signal)
   t.match(result, { ok: false, error: { code: 'model_not_configured', message: /ENGINEX_MODEL_BASE_URL/ } })
+})
+
+t.test('a busy model server is asked again, a refusal is not', async (t) => {
+  const statuses = [429, 503, 200, 401]
+  const server = createServer((_, response) => {
+    response.writeHead(statuses.shift() ?? 500, { 'content-type': 'application/json' })
+    const message = { role: 'assistant', content: 'hello' }
+    response.end(JSON.stringify({ id: '1', choices: [{ index: 0, message, finish_reason: 'stop' }] }))
+  })
+  server.listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
+  const callModel = createModelCaller({ baseUrl, name: 'm', apiKey: 'key', allow: [] }, [1, 1])
+  const messages = [{ role: 'user', content: 'hi' }] as const
+  const question = { kind: 'model', call: '1.1', step: 1, nodeId: 'n', model: 'default', messages, tools: [] } as const
+  const { signal } = new AbortController()
+  t.match(await callModel(question, signal), { ok: true, text: 'hello' })
+  t.match(await callModel(question, signal), { ok: false, error: { code: 'model_unauthorized' } })
+  t.same(statuses, [])
 })
