@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { isRunning } from './process.ts'
+import { confined, isRunning } from './process.ts'
 
 const run = promisify(execFile)
 const pom = resolve(import.meta.dirname, '../../keycloak/pom.xml')
@@ -86,12 +86,15 @@ async function build(home: string) {
   await runTool('env', args, 'The command "env" is missing.', 'Keycloak could not be built; start again')
 }
 
+/** Runs to its end, or ends with us: a build that went on alone would write into what the next start clears away. */
 async function runTool(command: string, args: readonly string[], whenMissing: string, whenFailed = whenMissing) {
+  const [file = '', ...rest] = confined({ command, args, deathSignal: 'SIGTERM' })
   try {
-    return await run(command, args, { maxBuffer: 64 * 1024 * 1024 })
+    return await run(file, rest, { maxBuffer: 64 * 1024 * 1024 })
   } catch (cause) {
     const { code, stdout, stderr } = cause as { code: unknown; stdout?: string; stderr?: string }
-    if (code === 'ENOENT') throw new Error(whenMissing, { cause })
+    // 127: setpriv found no such command.
+    if (code === 'ENOENT' || code === 127) throw new Error(whenMissing, { cause })
     throw new Error(`${whenFailed}:\n${`${stdout}\n${stderr}`.trim().split('\n').slice(-15).join('\n')}`, { cause })
   }
 }
