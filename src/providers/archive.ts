@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { Readable } from 'node:stream'
+import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { constants, createGunzip, gzipSync } from 'node:zlib'
 import tar from 'tar-stream'
@@ -23,6 +23,9 @@ const packageLimits: ArchiveLimits = {
   maxRatio: 100,
 }
 
+/** For the headers and the padding of a .tar with as many files as are allowed. */
+const tarOverhead = 4 * 1024 * 1024
+
 /** Folders and files of plain names, so that a path means the same on every system. */
 const nameForm = /^[A-Za-z0-9_][A-Za-z0-9 ._-]{0,99}(\/[A-Za-z0-9_][A-Za-z0-9 ._-]{0,99}){0,9}$/
 
@@ -36,7 +39,7 @@ export async function readArchive(source: string | Buffer, limits = packageLimit
   const collector = collect(packed.length, limits)
   try {
     if (packed.subarray(0, 4).equals(Buffer.from('PK\x03\x04', 'latin1'))) await readZip(packed, collector)
-    else if (packed[0] === 0x1f && packed[1] === 0x8b) await readTarGz(packed, collector)
+    else if (packed[0] === 0x1f && packed[1] === 0x8b) await readTarGz(packed, collector, limits)
     else throw invalid('the file is neither a .zip nor a .tar.gz')
   } catch (error) {
     throw error instanceof AppError ? error : invalid(`the archive is damaged: ${(error as Error).message}`)
@@ -53,7 +56,10 @@ export async function writeArchive(files: ReadonlyMap<string, Buffer>): Promise<
   pack.finalize()
   const chunks: Buffer[] = []
   for await (const chunk of pack) chunks.push(chunk as Buffer)
-  const packed = gzipSync(Buffer.concat(chunks), { level: constants.Z_BEST_COMPRESSION })
+  const plain = Buffer.concat(chunks)
+  const tight = gzipSync(plain, { level: constants.Z_BEST_COMPRESSION })
+  // What packs too well would be taken for a bomb when it is read back.
+  const packed = plain.length > tight.length * (packageLimits.maxRatio / 2) ? gzipSync(plain, { level: 0 }) : tight
   packed[9] = 255 // the header's field for the operating system differs between machines
   return packed
 }
@@ -111,9 +117,9 @@ async function readZip(packed: Buffer, { add }: Collector): Promise<void> {
   }
 }
 
-async function readTarGz(packed: Buffer, { add }: Collector): Promise<void> {
+async function readTarGz(packed: Buffer, { add }: Collector, limits: ArchiveLimits): Promise<void> {
   const extract = tar.extract()
-  const unpacking = pipeline(Readable.from([packed]), createGunzip(), extract)
+  const unpacking = pipeline(Readable.from([packed]), createGunzip(), bounded(limits.maxBytes + tarOverhead), extract)
   unpacking.catch(() => undefined)
   for await (const entry of extract) {
     const { name, type } = entry.header
@@ -123,6 +129,18 @@ async function readTarGz(packed: Buffer, { add }: Collector): Promise<void> {
     else throw invalid(`it is a ${type ?? 'thing of unknown kind'}, not a file`, name)
   }
   await unpacking
+}
+
+/** Bombs fit between the files as well: in endless padding, in folders without end. */
+function bounded(maxBytes: number): Transform {
+  let bytes = 0
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length
+      if (bytes > maxBytes) done(tooLarge(`the archive holds more than ${maxBytes} bytes unpacked`))
+      else done(null, chunk)
+    },
+  })
 }
 
 function utf8(bytes: Buffer): string {
