@@ -38,33 +38,10 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
   const { url, realm, fetch: send = fetch, now = Date.now } = options
   let token: Promise<{ value: string; renewAt: number }> | undefined
 
-  async function request(address: string, init: RequestInit): Promise<Response> {
-    try {
-      const answer = await send(address, { ...init, redirect: 'error', signal: AbortSignal.timeout(timeoutMs) })
-      if (answer.status < 500) return answer
-      await answer.arrayBuffer()
-      throw new Error(`${address} answered ${answer.status}`)
-    } catch (cause) {
-      throw new AppError('identity_unavailable', 'the identity provider does not answer; try again', { cause })
-    }
-  }
-
-  async function signIn() {
-    const { clientId, clientSecret } = options
-    const body = new URLSearchParams({
-      grant_type: 'client_credentials',
-      client_id: clientId,
-      client_secret: clientSecret,
-    })
-    const answer = await request(`${url}/realms/${realm}/protocol/openid-connect/token`, { method: 'POST', body })
-    const { access_token, expires_in } = (await answer.json()) as { access_token?: string; expires_in: number }
-    if (!access_token)
-      throw new Error(`Keycloak refuses the client ${clientId} (${answer.status}): is its secret right?`)
-    return { value: access_token, renewAt: now() + (expires_in - 30) * 1000 }
-  }
+  const request = (address: string, init: RequestInit) => ask(send, address, init)
 
   async function accessToken(): Promise<string> {
-    token ??= signIn()
+    token ??= signIn(options, request, now)
     try {
       const { value, renewAt } = await token
       if (now() < renewAt) return value
@@ -72,7 +49,7 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
       token = undefined
       throw error
     }
-    token = signIn()
+    token = signIn(options, request, now)
     return (await token).value
   }
 
@@ -102,4 +79,32 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
       }
     },
   }
+}
+
+async function ask(send: typeof fetch, address: string, init: RequestInit): Promise<Response> {
+  try {
+    const answer = await send(address, { ...init, redirect: 'error', signal: AbortSignal.timeout(timeoutMs) })
+    if (answer.status < 500) return answer
+    await answer.arrayBuffer()
+    throw new Error(`${address} answered ${answer.status}`)
+  } catch (cause) {
+    throw new AppError('identity_unavailable', 'the identity provider does not answer; try again', { cause })
+  }
+}
+
+/** A token of the service account, to be renewed half a minute before its end. */
+async function signIn(
+  { url, realm, clientId, clientSecret }: AdminApiOptions,
+  request: (address: string, init: RequestInit) => Promise<Response>,
+  now: () => number,
+) {
+  const body = new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_id: clientId,
+    client_secret: clientSecret,
+  })
+  const answer = await request(`${url}/realms/${realm}/protocol/openid-connect/token`, { method: 'POST', body })
+  const { access_token, expires_in } = (await answer.json()) as { access_token?: string; expires_in: number }
+  if (!access_token) throw new Error(`Keycloak refuses the client ${clientId} (${answer.status}): is its secret right?`)
+  return { value: access_token, renewAt: now() + (expires_in - 30) * 1000 }
 }
