@@ -10,14 +10,14 @@ import { pathTo } from './paths.ts'
 import { leaveToSignIn, requestGrant, type SignInSettings, scopeFor } from './sign-in/keycloak.ts'
 import { SignedOut, SignInFailed } from './sign-in/pages.tsx'
 import { createSignIn } from './sign-in/sign-in.ts'
-import { theme } from './theme.ts'
+import { resolveVariables, theme } from './theme.ts'
 
 const root = createRoot(document.getElementById('root')!)
 
 function show(page: ReactNode): void {
   root.render(
     <StrictMode>
-      <MantineProvider theme={theme} defaultColorScheme="auto">
+      <MantineProvider theme={theme} cssVariablesResolver={resolveVariables} defaultColorScheme="auto">
         <Notifications position="top-right" />
         {page}
       </MantineProvider>

@@ -1,6 +1,6 @@
 import { Avatar } from '@mantine/core'
 
-const colors = ['pine', 'blue', 'grape', 'orange', 'cyan', 'pink', 'indigo']
+const colors = ['pine', 'orange', 'blue', 'pink', 'grape']
 
 /** A small mark whose colour belongs to the name, so that two organizations are told apart at a glance. */
 export function Initials({ name, round = false }: { readonly name: string; readonly round?: boolean }) {

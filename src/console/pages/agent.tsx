@@ -32,7 +32,7 @@ export default function Agent({ name }: { readonly name: string }) {
               </Alert>
             )}
             <Card>
-              <Text className="prose" maw={900}>
+              <Text className="prose" size="sm" maw={900}>
                 {description}
               </Text>
             </Card>

@@ -3,6 +3,7 @@ import { usePages } from '../api/hooks.ts'
 import { resources } from '../api/resources.ts'
 import { useCan } from '../organization.ts'
 import { Actor } from '../parts/actor.tsx'
+import { CopyId } from '../parts/copy.tsx'
 import { Page } from '../parts/page.tsx'
 import { Empty, NoPermission, Show } from '../parts/states.tsx'
 import { Status } from '../parts/status.tsx'
@@ -45,7 +46,7 @@ export default function Audit() {
                 {
                   key: 'resource',
                   label: 'Object',
-                  cell: ({ resource }) => (resource ? <Code>{resource}</Code> : '–'),
+                  cell: ({ resource }) => <Resource value={resource} />,
                 },
                 {
                   key: 'details',
@@ -67,4 +68,10 @@ export default function Audit() {
       </Show>
     </Page>
   )
+}
+
+function Resource({ value }: { readonly value: string | null }) {
+  if (value === null) return <>–</>
+  const [kind, id = ''] = value.split(':')
+  return id ? <CopyId id={id} label={kind ?? 'id'} /> : <Code>{value}</Code>
 }

@@ -7,7 +7,7 @@ import { useTo } from '../organization.ts'
 import { Icon } from '../parts/icons.tsx'
 import { Page, Section } from '../parts/page.tsx'
 import { Show } from '../parts/states.tsx'
-import { DataTable } from '../parts/table.tsx'
+import { DataTable, widthOf } from '../parts/table.tsx'
 import { bytes, count } from '../parts/text.ts'
 import { Time } from '../parts/time.tsx'
 import { useDownload } from '../parts/use-download.ts'
@@ -95,6 +95,7 @@ function Content({ document: { summary, facts, tables } }: { readonly document: 
                 key,
                 label,
                 align,
+                width: widthOf(rows.slice(0, 100).map((row) => row[key])),
                 cell: (row: Row) => inline(row[key]),
               }))}
             />

@@ -26,7 +26,9 @@ export function Copy({ value, label }: { readonly value: string; readonly label:
 export function CopyId({ id, label = 'id' }: { readonly id: string; readonly label?: string }) {
   return (
     <Group gap={2} wrap="nowrap" display="inline-flex">
-      <Code title={id}>{id.length > 13 ? `${label === 'id' ? '' : `${label} `}…${id.slice(-8)}` : id}</Code>
+      <Code title={id} style={{ whiteSpace: 'nowrap' }}>
+        {id.length > 13 ? `${label === 'id' ? '' : `${label} `}…${id.slice(-8)}` : id}
+      </Code>
       <Copy value={id} label={label} />
     </Group>
   )

@@ -1,4 +1,4 @@
-import { Anchor, Group, Stack, Text } from '@mantine/core'
+import { Anchor, Group, Input, Text } from '@mantine/core'
 import { type DragEvent, useId, useRef, useState } from 'react'
 import { Icon } from './icons.tsx'
 import { bytes } from './text.ts'
@@ -32,21 +32,14 @@ export function FileDrop({ label, description, accept, required, file, error, on
     onFile(null)
   }
   return (
-    <Stack gap={4}>
-      <Text size="sm" fw={500} component="label" htmlFor={id}>
-        {label}
-        {required && (
-          <Text span c="red" aria-hidden="true">
-            {' '}
-            *
-          </Text>
-        )}
-      </Text>
-      {description && (
-        <Text size="xs" c="dimmed">
-          {description}
-        </Text>
-      )}
+    <Input.Wrapper
+      id={id}
+      label={label}
+      description={description}
+      error={error}
+      withAsterisk={required ?? false}
+      labelProps={{ htmlFor: id }}
+    >
       <label
         className="drop"
         htmlFor={id}
@@ -90,11 +83,6 @@ export function FileDrop({ label, description, accept, required, file, error, on
           Remove {file.name}
         </Anchor>
       )}
-      {error && (
-        <Text size="sm" c="red" role="alert">
-          {error}
-        </Text>
-      )}
-    </Stack>
+    </Input.Wrapper>
   )
 }

@@ -28,8 +28,8 @@ export function Page({ title, back, aside, actions, children }: PageProps) {
             ← {back[0]}
           </Anchor>
         )}
-        <Group justify="space-between" align="center" mt={back ? 4 : 0}>
-          <Group gap="sm">
+        <Group justify="space-between" align="center" mt={back ? 4 : 0} className="page-head">
+          <Group gap="sm" miw={0} style={{ flex: '1 1 320px' }}>
             <Title order={1} size="h2">
               {title}
             </Title>

@@ -44,8 +44,13 @@ export function defaultsOf(schema: JsonSchema): Values {
   return Object.fromEntries(entries.map(([name, property]) => [name, property.default]))
 }
 
-/** The rows of an editable table: an array of flat objects with known columns. */
+/**
+ * The columns of an editable table, when the schema is one of flat rows: first as `required` lists them, since the
+ * database keeps the order of lists, but not of an object's keys.
+ */
 export function columnsOf(schema: JsonSchema | null): Readonly<Record<string, JsonSchema>> | null {
   if (schema?.type !== 'array' || schema.items?.type !== 'object') return null
-  return schema.items.properties ?? null
+  const { properties = {}, required = [] } = schema.items
+  const names = [...required.filter((name) => properties[name]), ...Object.keys(properties)]
+  return Object.fromEntries(names.map((name) => [name, properties[name]!]))
 }

@@ -6,6 +6,8 @@ export interface Column<Row> {
   readonly key: string
   readonly label: ReactNode
   readonly align?: 'left' | 'right' | undefined
+  /** `short` never breaks its lines, `text` gets room for sentences. */
+  readonly width?: 'short' | 'text' | undefined
   readonly cell: (row: Row) => ReactNode
 }
 
@@ -15,18 +17,22 @@ interface DataTableProps<Row> {
   readonly rows: readonly Row[]
   /** What a row is called, when it is counted. */
   readonly noun?: string
+  /** How many rows are shown before anybody asks for more. */
+  readonly first?: number
   readonly footer?: ReactNode
 }
 
 const firstRows = 100
+const widths = { short: { whiteSpace: 'nowrap' }, text: { minWidth: '16rem' } } as const
 
 /** A table that shows its first 100 rows, and more when asked: thousands of rows at once would stop the page. */
-export function DataTable<Row>({ label, columns, rows, noun = 'row', footer }: DataTableProps<Row>) {
-  const [shown, setShown] = useState(firstRows)
+export function DataTable<Row>({ label, columns, rows, noun = 'row', first = firstRows, footer }: DataTableProps<Row>) {
+  const [shown, setShown] = useState(first)
+  const next = Math.min(Math.max(firstRows, shown), rows.length - shown)
   const numbered = rows.slice(0, shown).map((row, number) => ({ row, number }))
   return (
     <Card padding={0}>
-      <Table.ScrollContainer minWidth={Math.min(columns.length * 110, 1000)} type="native">
+      <Table.ScrollContainer minWidth={columns.length * 105} type="native">
         <Table verticalSpacing="xs" horizontalSpacing="md" aria-label={label} highlightOnHover>
           <Table.Thead>
             <Table.Tr>
@@ -48,7 +54,12 @@ export function DataTable<Row>({ label, columns, rows, noun = 'row', footer }: D
             {numbered.map(({ row, number }) => (
               <Table.Tr key={number}>
                 {columns.map((column) => (
-                  <Table.Td key={column.key} ta={column.align} {...(column.align ? { className: 'numbers' } : {})}>
+                  <Table.Td
+                    key={column.key}
+                    ta={column.align}
+                    {...(column.align ? { className: 'numbers' } : {})}
+                    {...(column.width ? { style: widths[column.width] } : {})}
+                  >
                     {column.cell(row)}
                   </Table.Td>
                 ))}
@@ -62,8 +73,8 @@ export function DataTable<Row>({ label, columns, rows, noun = 'row', footer }: D
           <Text size="sm" c="dimmed">
             The first {count(shown, noun)} of {count(rows.length, noun)}
           </Text>
-          <Button size="xs" variant="default" onClick={() => setShown(shown * 2)}>
-            Show {count(Math.min(shown, rows.length - shown), 'more', 'more')}
+          <Button size="xs" variant="default" onClick={() => setShown(shown + next)}>
+            Show {count(next, 'more', 'more')}
           </Button>
         </Group>
       )}
@@ -88,4 +99,11 @@ export function More({ pages }: { readonly pages: Paged }) {
       </Button>
     </Group>
   )
+}
+
+/** How much room a column needs, by the texts in it. */
+export function widthOf(values: readonly unknown[]): 'short' | 'text' | undefined {
+  const longest = values.reduce<number>((most, value) => Math.max(most, String(value ?? '').length), 0)
+  if (longest <= 28) return 'short'
+  return longest > 60 ? 'text' : undefined
 }

@@ -1,6 +1,6 @@
 import { List, Stack, Table, Text } from '@mantine/core'
 import type { ReactNode } from 'react'
-import { type Column, DataTable } from './table.tsx'
+import { type Column, DataTable, widthOf } from './table.tsx'
 import { humanize, isNumeric } from './text.ts'
 
 type Row = Readonly<Record<string, unknown>>
@@ -8,7 +8,7 @@ type Row = Readonly<Record<string, unknown>>
 /** Any JSON, as people read it: rows as a table, an object as pairs, text as text and never as markup. */
 export function Value({ value, label }: { readonly value: unknown; readonly label: string }) {
   if (Array.isArray(value) && value.length > 0) {
-    if (value.every(isRow)) return <DataTable label={label} columns={columnsOf(value)} rows={value} />
+    if (value.every(isRow)) return <DataTable label={label} columns={columnsOf(value)} rows={value} first={10} />
     return (
       <List size="sm">
         {value
@@ -62,16 +62,30 @@ function isRow(value: unknown): value is Row {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Ids first, then plain facts, then what belongs together by its first word: the database keeps no order of keys. */
+function rankOf(key: string): number {
+  if (/(^|_)id$|Id$/.test(key)) return 0
+  return /_|[A-Z]/.test(key) ? 2 : 1
+}
+
 /** The columns that any of the first rows has; numbers stand on the right. */
 function columnsOf(rows: readonly Row[]): Column<Row>[] {
   const sample = rows.slice(0, 100)
-  const keys = [...new Set(sample.flatMap((row) => Object.keys(row)))]
+  const keys = [...new Set(sample.flatMap((row) => Object.keys(row)))].sort(
+    (left, right) => rankOf(left) - rankOf(right) || left.localeCompare(right),
+  )
   return keys.map((key) => {
     const values = sample
       .map((row) => row[key])
       .filter((value) => value !== null && value !== undefined && value !== '')
     const numeric = values.length > 0 && values.every(isNumeric)
-    return { key, label: humanize(key), align: numeric ? 'right' : undefined, cell: (row) => inline(row[key]) }
+    return {
+      key,
+      label: humanize(key),
+      align: numeric ? 'right' : undefined,
+      width: widthOf(values.map(inline)),
+      cell: (row) => inline(row[key]),
+    }
   })
 }
 

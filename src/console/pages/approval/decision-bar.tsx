@@ -81,7 +81,7 @@ export function DecisionBar({ approval, edited, valid }: DecisionBarProps) {
             </Button>
           </Group>
         </Group>
-        <Text size="xs" c="dimmed">
+        <Text size="xs" c="dimmed" visibleFrom="sm">
           Ctrl + Enter approves. A decision cannot be taken back.
         </Text>
       </Stack>

@@ -79,7 +79,7 @@ function Event({ event }: { readonly event: SessionEvent }) {
         aria-hidden="true"
       />
       <Text size="sm" className="prose" title={event.type}>
-        {humanize(event.type)}
+        {names[event.type] ?? humanize(event.type)}
         {event.nodeId && (
           <Text span fw={600} inherit>
             {' '}
@@ -97,14 +97,38 @@ function Event({ event }: { readonly event: SessionEvent }) {
   )
 }
 
-/** Small facts of an event on one line; ids say nothing to people. */
+const names: Readonly<Record<string, string>> = {
+  session_created: 'Session created',
+  execution_started: 'Run started',
+  execution_completed: 'Run completed',
+  execution_failed: 'Run failed',
+  execution_paused: 'Run paused',
+  execution_resumed: 'Run resumed',
+  execution_cancelled: 'Run cancelled',
+  node_loop_started: 'Step begins:',
+  node_loop_completed: 'Step done:',
+  tool_call_started: 'Tool called by',
+  tool_call_completed: 'Tool answered',
+  edge_traversed: 'Goes on from',
+  approval_requested: 'Asks a person:',
+  approval_decided: 'A person decided:',
+  report_written: 'Report written by',
+}
+
+const silent = /(^|_)id$|Id$|^(call|step|nodeType|condition|title)$/
+
+/** Small facts of an event on one line; ids and what is as usual say nothing to people. */
 function detailsOf({ data, nodeId }: SessionEvent): string {
   return Object.entries(data)
-    .filter(([key, value]) => value !== null && value !== nodeId && !/id$|^call$|^step$/i.test(key))
-    .map(
-      ([key, value]) =>
-        `${humanize(key).toLowerCase()}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
-    )
+    .filter(([key, value]) => value !== null && value !== nodeId && !silent.test(key))
+    .filter(([, value]) => !Array.isArray(value) || value.length > 0)
+    .filter(([key, value]) => value !== true && !(value === 1 && /^(visits|attempt)$/.test(key)))
+    .map(([key, value]) => `${humanize(key).toLowerCase()}: ${textOf(value)}`)
     .join(' · ')
     .slice(0, 400)
+}
+
+function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.map(textOf).join(', ')
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
