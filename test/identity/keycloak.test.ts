@@ -9,6 +9,7 @@ import { accessToken, adminApi, keycloakAdmin, keycloakUrl, realm, signIn } from
 
 const audience = 'enginex-api'
 const clients = ['enginex-test']
+const apiClient = 'e9912e00-0000-4000-8000-0000000000a1'
 
 /** Verifies real tokens as the API does. */
 async function verifier(t: Test, accepted: readonly string[] | undefined = clients) {
@@ -118,7 +119,6 @@ t.test('a crash between any two requests is completed by repeating the call', as
   }
   await keycloakAdmin(counting).ensureOrganization(newOrganization())
   t.ok(calls > 10)
-  const verify = await verifier(t)
   for (let survived = 1; survived < calls; survived += 1) {
     const wanted = newOrganization()
     let left = survived
@@ -131,12 +131,19 @@ t.test('a crash between any two requests is completed by repeating the call', as
     const { id, admin } = await keycloakAdmin().ensureOrganization(wanted)
     t.match(await keycloakAdmin().membership(id, admin!.userId), { roles: ['tenant-admin'] })
     t.type(admin!.oneTimePassword, 'string', 'the password that nobody was told is replaced')
-    await finishAccount(admin!.userId, 'Chosen-Password-1')
-    const { access_token } = await signIn(wanted.adminEmail, `organization:${wanted.alias}`, {
-      password: 'Chosen-Password-1',
-    })
-    t.match((await verify(access_token)).organizations, [{ id, roles: ['tenant-admin'] }])
+    t.same(await rolesOfGroups(id), ['auditor', 'builder', 'operator', 'tenant-admin'])
   }
+})
+
+t.test('the first admin signs in for the new organization', async (t) => {
+  const verify = await verifier(t)
+  const wanted = newOrganization()
+  const { id, admin } = await keycloakAdmin().ensureOrganization(wanted)
+  await finishAccount(admin!.userId, 'Chosen-Password-1')
+  const { access_token } = await signIn(wanted.adminEmail, `organization:${wanted.alias}`, {
+    password: 'Chosen-Password-1',
+  })
+  t.match((await verify(access_token)).organizations, [{ id, roles: ['tenant-admin'] }])
 })
 
 t.test('membership follows groups, organization and account', async (t) => {
@@ -209,4 +216,20 @@ async function finishAccount(userId: string, password: string) {
   const { body } = await api.call<object>('GET', `/users/${userId}`)
   await api.call('PUT', `/users/${userId}`, { ...body, firstName: 'First', lastName: 'Admin', requiredActions: [] })
   await api.call('PUT', `/users/${userId}/reset-password`, { type: 'password', value: password, temporary: false })
+}
+
+/** The role that each group of an organization gives: the one that it cannot be given any more. */
+async function rolesOfGroups(organizationId: string): Promise<string[]> {
+  const api = adminApi()
+  const base = `/organizations/${organizationId}/groups`
+  const { body: groups } = await api.call<{ id: string }[]>('GET', base)
+  const given = groups.map(async ({ id }) => {
+    const available = await api.call<{ name: string }[]>(
+      'GET',
+      `${base}/${id}/role-mappings/clients/${apiClient}/available`,
+    )
+    const names = available.body.map(({ name }) => name)
+    return ['auditor', 'builder', 'operator', 'tenant-admin'].filter((role) => !names.includes(role))
+  })
+  return (await Promise.all(given)).flat().toSorted()
 }
