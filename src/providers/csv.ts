@@ -16,6 +16,7 @@ export type CsvRow = Record<string, string>
 
 const mostRows = 100_000
 const mostFaults = 20
+const mostBytes = 64 * 1024 * 1024
 const recordBytes = 64 * 1024
 
 /**
@@ -24,8 +25,25 @@ const recordBytes = 64 * 1024
  * text that is not UTF-8. Memory grows with the rows, which are bounded, never with a single record.
  */
 export async function readCsv(source: Readable | string, file: string, schema: RowsSchema): Promise<CsvRow[]> {
-  const faults: Fault[] = []
   const rows: CsvRow[] = []
+  await scan(source, file, schema, (row) => rows.push(row))
+  return rows
+}
+
+/** The same checks, keeping no row: memory grows with the values of `uniqueBy` alone. */
+export async function checkCsv(source: Readable | string, file: string, schema: RowsSchema): Promise<void> {
+  await scan(source, file, schema, () => undefined)
+}
+
+async function scan(
+  source: Readable | string,
+  file: string,
+  schema: RowsSchema,
+  take: (row: CsvRow) => unknown,
+): Promise<void> {
+  const faults: Fault[] = []
+  const most = Math.min(schema.maxItems ?? mostRows, mostRows)
+  let count = 0
   const fail = (reason: string, line?: number) => {
     faults.push({ file, ...(line ? { line } : {}), reason })
     return faults.length >= mostFaults
@@ -33,17 +51,18 @@ export async function readCsv(source: Readable | string, file: string, schema: R
   try {
     const check = rowCheck(schema)
     for await (const { record, info } of records(source, schema.items?.required ?? [])) {
-      if (rows.length >= Math.min(schema.maxItems ?? mostRows, mostRows)) {
-        fail(`more than ${rows.length} rows`, info.lines)
+      if (count >= most) {
+        fail(`more than ${most} rows`, info.lines)
         break
       }
       if (check(record).some((reason) => fail(reason, info.lines))) break
-      rows.push(record)
+      count += 1
+      take(record)
     }
   } catch (error) {
     fail(...reasonOf(error))
   }
-  if (faults.length === 0) return rows
+  if (faults.length === 0) return
   const { line, reason } = faults[0]!
   throw new AppError('input_invalid', `${file}${line ? ` line ${line}` : ''}: ${reason}`, { faults })
 }
@@ -63,14 +82,21 @@ async function* records(source: Readable | string, required: readonly string[]) 
   })
   const text = Readable.from(decoded(bytes))
   text.on('error', (error) => parser.destroy(error))
-  for await (const record of text.pipe(parser)) yield record as { record: CsvRow; info: Info }
+  try {
+    for await (const record of text.pipe(parser)) yield record as { record: CsvRow; info: Info }
+  } finally {
+    bytes.destroy()
+  }
   if (!headed) throw new Refused('the file is empty; it needs a header line')
 }
 
 async function* decoded(bytes: Readable) {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  let read = 0
   try {
     for await (const chunk of bytes) {
+      read += (chunk as Buffer).length
+      if (read > mostBytes) throw new Refused(`it is larger than ${mostBytes / 1024 / 1024} MB`)
       const text = decoder.decode(chunk as Buffer, { stream: true })
       if (text.includes('\0')) throw new Refused('it has NUL characters, so it is not a text file')
       if (text) yield text
