@@ -9,7 +9,7 @@ import { readTap, type TapResult } from './support/tap-output.ts'
 // npm test: the house rules, then every test file, with the services that those need.
 // npm test -- test/db/enter.test.ts: these files only.
 
-/** Who imports this talks to a real Keycloak. */
+/** Who imports this talks to a real Keycloak, and so does every browser test. */
 const keycloakSupport = 'support/keycloak.ts'
 const filesAtOnce = 2
 const fileTimeoutMs = 300_000
@@ -66,7 +66,7 @@ async function runFile(file: string, environment: Record<string, string>, name =
 }
 
 function needsKeycloak(file: string): boolean {
-  return readFileSync(file, 'utf8').includes(keycloakSupport)
+  return file.startsWith('test/e2e/') || readFileSync(file, 'utf8').includes(keycloakSupport)
 }
 
 /** Browser tests take longest, so they begin first. */
