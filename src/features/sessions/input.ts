@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { AppError, type Fault } from '../../errors.ts'
-import { readCsv } from '../../providers/csv.ts'
+import { checkCsv } from '../../providers/csv.ts'
 import type { Files } from '../../providers/files.ts'
 import { checkJson } from '../../providers/json-schema.ts'
 import type { UploadedFile } from '../../tenancy/route.ts'
@@ -28,7 +28,7 @@ export async function checkInput(schema: InputSchema, values: object, uploads: r
     if (!given && schema.required?.includes(name)) faults.push({ file: name, reason: 'this file is required' })
   }
   if (faults.length > 0) throw new AppError('input_invalid', 'the input does not fit the agent', { faults })
-  for (const { field, path } of uploads) await readCsv(createReadStream(path), field, wanted.get(field) ?? {})
+  for (const { field, path } of uploads) await checkCsv(createReadStream(path), field, wanted.get(field) ?? {})
 }
 
 /** Puts the files where runs read them: by their content, so that doing it again changes nothing. */
