@@ -1,8 +1,18 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 
-/** A TCP port of 127.0.0.1 that nothing listened on a moment ago. */
+/**
+ * A TCP port of 127.0.0.1 that nothing listened on a moment ago, from below those that the system gives to outgoing
+ * connections: one of these would take it while whoever asked is still starting.
+ */
 export async function freePort(): Promise<number> {
-  return await listenOnce(0)
+  for (;;) {
+    const port = randomInt(15_000, 32_000)
+    const free = await listenOnce(port).catch((error) => {
+      if (error.code !== 'EADDRINUSE') throw error
+    })
+    if (free) return free
+  }
 }
 
 /** Throws one line that says what to do when the port is taken. */
