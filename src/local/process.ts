@@ -44,7 +44,8 @@ const setpriv = '/usr/bin/setpriv'
 
 /**
  * The command line that drops root and asks the kernel to end the child with its parent. A dropped root keeps the
- * right to pass folders (CAP_DAC_OVERRIDE), since a clone may lie in one that only root may enter.
+ * right to pass folders (CAP_DAC_OVERRIDE), since a clone may lie in one that only root may enter; without the secure
+ * bit, access(2) would not count that right, and initdb asks it.
  */
 export function confined(options: Pick<ChildOptions, 'command' | 'args' | 'account' | 'deathSignal'>): string[] {
   const { command, args, account, deathSignal } = options
@@ -54,6 +55,7 @@ export function confined(options: Pick<ChildOptions, 'command' | 'args' | 'accou
   }
   const drop = account
     ? [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups'].concat([
+        '--securebits=+no_setuid_fixup',
         '--inh-caps=-all,+dac_override',
         '--ambient-caps=-all,+dac_override',
         '--bounding-set=-all,+dac_override',

@@ -6,7 +6,7 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { freePort } from '../../src/local/ports.ts'
 import { startPostgres } from '../../src/local/postgres.ts'
-import { isRunning } from '../../src/local/process.ts'
+import { confined, isRunning } from '../../src/local/process.ts'
 
 const module = resolve(import.meta.dirname, '../../src/local/postgres.ts')
 
@@ -72,6 +72,18 @@ t.test('it ends with its parent, and a start after kill -9 recovers', async (t) 
   const last = await startPostgres(given)
   t.same(await query(last.adminUrl, 'select 1 as n'), [{ n: 1 }])
   await last.stop()
+})
+
+t.test('whoever runs it passes folders that are closed to others', async (t) => {
+  const closed = folder(t)
+  mkdirSync(closed, { mode: 0o700 })
+  writeFileSync(join(closed, 'file'), '', { mode: 0o600 })
+  // As root this drops to an account that owns nothing; otherwise it stays who it is.
+  const account = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined
+  const command = ['-c', `test "$(id -u)" = ${account?.uid ?? process.getuid?.()} && test -r ${closed}/file`]
+  const [file = '', ...args] = confined({ command: 'sh', args: command, account, deathSignal: 'SIGKILL' })
+  const child = spawn(file, args, { stdio: 'inherit' })
+  t.equal(await new Promise((resolve) => child.once('exit', resolve)), 0)
 })
 
 t.test('a folder that is no cluster is left alone', async (t) => {
