@@ -9,7 +9,7 @@ import { startScheduler } from './scheduler.ts'
 
 /** Three beats fit into the silence after which a run is taken over, and one poll comes after that: within 20 s in all. */
 const times = { pollMs: 1000, beatMs: 5000, silentMs: 15_000, sliceMs: 30_000 }
-/** The thread that advances runs goes when there was none for this long. */
+/** The process that advances runs ends when there was none for this long. */
 const idleMs = 10_000
 /** A shutdown that takes longer than this is cut off; the runs are then taken over as after a crash. */
 const shutdownMs = 9000

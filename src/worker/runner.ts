@@ -1,78 +1,90 @@
-import { Worker } from 'node:worker_threads'
+import { type ChildProcess, fork } from 'node:child_process'
 import type { TakenRun } from '../db/doors.ts'
+import type { ChildSettings, FromChild, ToChild } from './child.ts'
 import type { Reason } from './hold.ts'
 import type { Flight } from './scheduler.ts'
-import type { FromThread, ThreadSettings, ToThread } from './thread.ts'
 
-/** Rows and their copies are short-lived: a small young generation keeps the process small. */
-const resourceLimits = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 1536 }
+/** Rows and their copies live short: a small young generation keeps the process small. */
+const execArgv = ['--max-semi-space-size=8', '--max-old-space-size=1536']
 
 export interface Runner {
-  /** Begins to advance a run. Its `done` rejects when the thread dies: then the run is left to be taken over. */
+  /** Begins to advance a run. Its `done` rejects when the child dies: then the run is left to be taken over. */
   start(run: TakenRun): Flight
-  /** Ends the thread. Call it when every run is done. */
+  /** Ends the child. Call it when every run is done. */
   close(): Promise<void>
 }
 
-interface Thread {
-  readonly worker: Worker
+interface Child {
+  readonly process: ChildProcess
   readonly flights: Map<number, PromiseWithResolvers<void>>
   idle: NodeJS.Timeout | undefined
 }
 
 /**
- * Advances runs in a thread of their own, so that heartbeats go on while rows are parsed and a run that eats all memory
- * does not end the process. The thread starts with the first run and ends when there was none for `idleMs`, which gives
- * back what it took: an idle worker is small.
+ * Advances runs in a process of their own, so that heartbeats go on while rows are parsed, and a run that eats all
+ * memory ends that process alone. It starts with the first run and ends when there was none for `idleMs`, with all that
+ * it took: an idle worker is small.
  */
-export function createRunner(settings: ThreadSettings, idleMs: number): Runner {
-  let thread: Thread | undefined
+export function createRunner(settings: ChildSettings, idleMs: number): Runner {
+  let child: Child | undefined
   let last = 0
 
-  const end = () => {
-    const { worker } = thread ?? {}
-    thread = undefined
-    worker?.postMessage({ close: true } satisfies ToThread)
-    return worker
-  }
-  const open = (): Thread => {
-    const opened: Thread = {
-      worker: new Worker(new URL('./thread.ts', import.meta.url), { workerData: settings, resourceLimits }),
-      flights: new Map(),
-      idle: undefined,
-    }
-    const fail = (error: Error) => {
-      if (thread === opened) thread = undefined
-      for (const flight of opened.flights.values()) flight.reject(error)
-      opened.flights.clear()
-    }
-    opened.worker.on('message', ({ done }: FromThread) => {
-      opened.flights.get(done)?.resolve()
-      opened.flights.delete(done)
-      if (thread === opened && opened.flights.size === 0) opened.idle = setTimeout(end, idleMs)
+  const open = () => {
+    const opened = openChild(settings, () => {
+      if (child !== opened) return
+      opened.idle = setTimeout(end, idleMs)
     })
-    opened.worker.on('error', fail)
-    opened.worker.on('exit', (code) => fail(new Error(`the thread ended with code ${code}`)))
+    opened.process.once('exit', () => {
+      if (child === opened) child = undefined
+    })
     return opened
+  }
+  const end = () => {
+    const ended = child?.process
+    child = undefined
+    if (ended) send(ended, { close: true })
+    return ended
   }
   return {
     start(run) {
-      thread ??= open()
-      const { worker, flights, idle } = thread
+      child ??= open()
+      const { process, flights, idle } = child
       clearTimeout(idle)
       const id = ++last
       const flight = Promise.withResolvers<void>()
       flights.set(id, flight)
-      worker.postMessage({ id, run } satisfies ToThread)
+      send(process, { id, run })
       const ask = (reason: Reason) => {
-        if (flights.has(id)) worker.postMessage({ id, ask: reason } satisfies ToThread)
+        if (flights.has(id)) send(process, { id, ask: reason })
       }
       return { done: flight.promise, ask }
     },
     async close() {
-      clearTimeout(thread?.idle)
-      const worker = end()
-      if (worker) await new Promise((resolve) => worker.once('exit', resolve))
+      clearTimeout(child?.idle)
+      const ended = end()
+      if (ended) await new Promise((resolve) => ended.once('exit', resolve))
     },
   }
+}
+
+function openChild(settings: ChildSettings, onIdle: () => void): Child {
+  const process = fork(new URL('./child.ts', import.meta.url), { execArgv })
+  const flights: Child['flights'] = new Map()
+  process.on('message', ({ done }: FromChild) => {
+    flights.get(done)?.resolve()
+    flights.delete(done)
+    if (flights.size === 0) onIdle()
+  })
+  const fail = (error: Error) => {
+    for (const flight of flights.values()) flight.reject(error)
+    flights.clear()
+  }
+  process.on('error', fail)
+  process.on('exit', (code, signal) => fail(new Error(`the process of the runs ended with ${signal ?? code}`)))
+  send(process, { settings })
+  return { process, flights, idle: undefined }
+}
+
+function send(process: ChildProcess, message: ToChild): void {
+  process.send(message, () => undefined) // a child that is gone has said so by its exit
 }

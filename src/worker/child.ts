@@ -1,0 +1,81 @@
+import { type Logger, pino } from 'pino'
+import { Database } from '../db/database.ts'
+import type { TakenRun } from '../db/doors.ts'
+import { createFiles } from '../providers/files.ts'
+import { createSandbox } from '../providers/sandbox.ts'
+import { type AdvanceProviders, advanceRun } from './advance.ts'
+import { type Hold, holdRun, type Reason } from './hold.ts'
+import { createModelCaller, type ModelSettings } from './model.ts'
+
+// The process in which a worker's runs advance; runner.ts starts and ends it. It dies with the worker.
+
+export interface ChildSettings {
+  readonly databaseUrl: string
+  readonly filesDirectory: string
+  readonly model: ModelSettings
+  readonly slots: number
+  readonly graceMs: number
+  readonly logLevel: string
+}
+
+/** The settings come first, once. */
+export type ToChild =
+  | { readonly settings: ChildSettings }
+  | { readonly id: number; readonly run: TakenRun }
+  | { readonly id: number; readonly ask: Reason }
+  | { readonly close: true }
+
+export interface FromChild {
+  readonly done: number
+}
+
+const holds = new Map<number, Hold>()
+let opened: ReturnType<typeof open> | undefined
+
+process.once('disconnect', () => process.exit())
+// Ctrl-C reaches every process of a terminal; the worker says what is to be done about it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
+process.on('message', (message: ToChild) => {
+  if ('settings' in message) begin(message.settings)
+  else if ('run' in message) void advance(message.id, message.run)
+  else if ('ask' in message) holds.get(message.id)?.ask(message.ask)
+  else void close()
+})
+
+function begin(settings: ChildSettings): void {
+  const log = pino({ level: settings.logLevel })
+  opened = open(settings, log)
+  opened.catch((err) => {
+    log.fatal({ err }, 'no run can be advanced')
+    process.exit(1)
+  })
+}
+
+async function open({ databaseUrl: url, filesDirectory, model, slots, graceMs }: ChildSettings, log: Logger) {
+  // What a run's scope reads goes over exclusive connections.
+  const database = new Database({ url, applicationName: 'enginex-runs', shared: 0, exclusive: slots + 1 })
+  const providers: AdvanceProviders = {
+    database: await database.start(),
+    files: createFiles({ directory: filesDirectory }),
+    sandbox: createSandbox({ threads: 1 }),
+    callModel: createModelCaller(model),
+    log,
+  }
+  return { providers, graceMs }
+}
+
+async function advance(id: number, run: TakenRun): Promise<void> {
+  const { providers, graceMs } = (await opened)!
+  const hold = holdRun(run, graceMs)
+  holds.set(id, hold)
+  await advanceRun(providers, hold)
+  holds.delete(id)
+  process.send?.({ done: id } satisfies FromChild)
+}
+
+async function close(): Promise<void> {
+  const { providers } = (await opened)!
+  await providers.sandbox.close()
+  await providers.database.stop()
+  process.disconnect()
+}
