@@ -59,6 +59,8 @@ export interface Stack {
 
 const root = resolve(import.meta.dirname, '../..')
 const database = 'enginex'
+/** What requests leave behind is collected often instead of much later: 50 MB less in an idle API. */
+const youngGeneration = '--max-semi-space-size=4'
 
 /**
  * Starts PostgreSQL, Keycloak, API and worker on 127.0.0.1 and waits until they are ready. `parts` grows as it goes, so
@@ -176,7 +178,7 @@ async function startProcess(
   const child = await startChild({
     name,
     command: process.execPath,
-    args: [`src/${name}/main.ts`],
+    args: [youngGeneration, `src/${name}/main.ts`],
     cwd: root,
     env: {
       ...environment,
