@@ -58,7 +58,7 @@ export interface Workplace extends TestDatabase {
 /** Everything that a run needs but the API and Keycloak: a database, files, tools in the real sandbox. */
 export async function workplace(t: Test): Promise<Workplace> {
   const testing = await testDatabase(t)
-  const { admin, database, connect, doors, appUrl } = testing
+  const { admin, database } = testing
   const directory = await mkdtemp(join(tmpdir(), 'enginex-work-'))
   t.teardown(() => rm(directory, { recursive: true, force: true }))
   const files = createFiles({ directory })
@@ -84,36 +84,23 @@ export async function workplace(t: Test): Promise<Workplace> {
       const session = await createSession(files, as(tenant, 'operator', 'runs:write'), { agent, input }, uploads)
       return { sessionId: session.id, runId: session.run.id }
     },
-    async work(t, { before, callModel, files: others, graceMs = 2000, ...options } = {}) {
-      const providers: AdvanceProviders = {
-        database: await connect({ shared: 0, exclusive: 10 }),
-        files: others ?? files,
-        sandbox: gated(sandbox, before),
-        callModel: callModel ?? (() => Promise.reject(new Error('no model here'))),
-        log: pino({ level: 'silent' }),
-      }
-      const notifications = await new Notifications(appUrl).start()
-      t.teardown(() => notifications.stop())
-      const scheduler = startScheduler({
-        slots: 8,
-        pollMs: 50,
-        beatMs: 100,
-        silentMs: 5000,
-        sliceMs: 60_000,
-        log: pino({ level: 'silent' }),
-        ...options,
-        doors,
-        workerId: randomUUID(),
-        start: (run) => {
-          const hold = holdRun(run, graceMs)
-          return { done: advanceRun(providers, hold), ask: hold.ask }
-        },
-      })
-      notifications.onAny('runs', scheduler.look)
-      notifications.onAny('requests', scheduler.heed)
-      t.teardown(() => scheduler.stop())
-      return scheduler
+    work: (t, options) => startWorker(t, testing, { files, sandbox }, options),
+    ...records(admin),
+    async answer(tenant, runId, decision, values) {
+      const operator = as(tenant, 'operator', 'approvals:write')
+      const text = `select id from approvals where run_id = $1 and status = 'pending'`
+      const id = (await admin.query(text, [runId])).rows[0]?.id
+      const { payloadHash } = await getApproval(operator, id)
+      const given = values === undefined ? {} : { values }
+      await decide(operator, id, { decision, payloadHash, reason: 'because', ...given }, new Date())
     },
+  }
+}
+
+type Records = Pick<Workplace, 'arrives' | 'rowsOf' | 'eventsOf'>
+
+function records(admin: TestDatabase['admin']): Records {
+  return {
     arrives: (runId, status, timeoutMs) =>
       until(
         `the run is ${status}`,
@@ -134,15 +121,44 @@ export async function workplace(t: Test): Promise<Workplace> {
       if (gap !== -1) throw new Error(`the events have a gap at ${gap + 1}`)
       return rows.map(({ type }) => type)
     },
-    async answer(tenant, runId, decision, values) {
-      const operator = as(tenant, 'operator', 'approvals:write')
-      const text = `select id from approvals where run_id = $1 and status = 'pending'`
-      const id = (await admin.query(text, [runId])).rows[0]?.id
-      const { payloadHash } = await getApproval(operator, id)
-      const given = values === undefined ? {} : { values }
-      await decide(operator, id, { decision, payloadHash, reason: 'because', ...given }, new Date())
-    },
   }
+}
+
+async function startWorker(
+  t: Test,
+  { appUrl, doors, connect }: TestDatabase,
+  shared: { files: Files; sandbox: Sandbox },
+  { before, callModel, files, graceMs = 2000, ...options }: WorkerOptions = {},
+): Promise<Scheduler> {
+  const log = pino({ level: 'silent' })
+  const providers: AdvanceProviders = {
+    database: await connect({ shared: 0, exclusive: 10 }),
+    files: files ?? shared.files,
+    sandbox: gated(shared.sandbox, before),
+    callModel: callModel ?? (() => Promise.reject(new Error('no model here'))),
+    log,
+  }
+  const notifications = await new Notifications(appUrl).start()
+  t.teardown(() => notifications.stop())
+  const scheduler = startScheduler({
+    slots: 8,
+    pollMs: 50,
+    beatMs: 100,
+    silentMs: 5000,
+    sliceMs: 60_000,
+    log,
+    ...options,
+    doors,
+    workerId: randomUUID(),
+    start: (run) => {
+      const hold = holdRun(run, graceMs)
+      return { done: advanceRun(providers, hold), ask: hold.ask }
+    },
+  })
+  notifications.onAny('runs', scheduler.look)
+  notifications.onAny('requests', scheduler.heed)
+  t.teardown(() => scheduler.stop())
+  return scheduler
 }
 
 function gated(sandbox: Sandbox, before: WorkerOptions['before']): Sandbox {
