@@ -16,8 +16,9 @@ const strict = <P extends Record<string, TSchema>>(properties: P, description?: 
   Type.Object(properties, { additionalProperties: false, ...(description ? { description } : {}) })
 const JsonSchema = (description: string) =>
   Type.Unsafe<Record<string, unknown>>({ type: 'object', description: `${description} JSON Schema 2020-12.` })
+// With its type: of items without one, uniqueItems compares each with every other.
 const oneOf = <T extends string>(values: readonly T[], description: string) =>
-  Type.Unsafe<T>({ enum: values, description })
+  Type.Unsafe<T>({ type: 'string', enum: values, description })
 /** Accepted so that a package can say it; must be empty until the platform can do it. */
 const later = (description: string) => Type.Optional(Type.Array(Type.Unknown(), { maxItems: 0, description }))
 

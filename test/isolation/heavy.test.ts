@@ -1,0 +1,67 @@
+import t, { type Test } from 'tap'
+import { parsePackage } from '../../src/engine/package.ts'
+import { checkInputSchema } from '../../src/engine/schemas.ts'
+import { createValueCheck } from '../../src/engine/values.ts'
+import { checkJson } from '../../src/providers/json-schema.ts'
+
+// The API is one thread for all organizations: what a stranger's package, schema or input makes it compute stays short.
+// Each of these took from several seconds to minutes, or all memory; the bounds are wide, so that a busy machine keeps them.
+
+const boundMs = 2000
+
+function briefly<R>(t: Test, what: string, work: () => R): R {
+  const started = performance.now()
+  const result = work()
+  const ms = Math.round(performance.now() - started)
+  t.ok(ms < boundMs, `${what}: ${ms} ms`)
+  return result
+}
+
+const fill = (count: number, make: (index: number) => unknown) =>
+  Array.from({ length: count }, (_, index) => make(index))
+
+t.test('52 a manifest of endless lists is refused at once', async (t) => {
+  const lists: Record<string, object> = {
+    'roles that are numbers': { approvalPolicies: [{ name: 'p', roles: fill(40_000, (index) => index) }] },
+    'roles that are objects': { approvalPolicies: [{ name: 'p', roles: fill(20_000, (index) => ({ a: index })) }] },
+    'nodes that are nothing': {
+      graph: { nodes: fill(50_000, () => 0), terminalNodes: fill(15_000, (index) => [index]) },
+    },
+  }
+  for (const [what, part] of Object.entries(lists)) {
+    const files = new Map([['agent.json', Buffer.from(JSON.stringify({ name: 'heavy', ...part }))]])
+    const result = briefly(t, what, () => parsePackage(files))
+    t.notOk(result.ok)
+  }
+})
+
+t.test('52 an input that is wrong in every part, a hundred times each', async (t) => {
+  const items = { allOf: fill(280, () => ({ type: 'string' })) }
+  const schema = { type: 'object', properties: { list: { type: 'array', items } } }
+  t.same(checkInputSchema(schema), [], 'a package may bring this schema')
+  const heap = process.memoryUsage().heapUsed
+  const some = briefly(t, 'first fault', () => checkJson(schema, { list: fill(5000, () => 1) }, 'input'))
+  t.same(some, [{ path: 'input/list/0', reason: 'must be string' }])
+  const many = briefly(t, 'refused', () => checkJson(schema, { list: fill(400_000, () => 1) }, 'input'))
+  t.match(many, [{ path: 'input', reason: 'is too large for so detailed a schema' }])
+  t.ok(process.memoryUsage().heapUsed - heap < 200 * 1024 * 1024, 'and no list of a million faults is made')
+})
+
+t.test('52 an input that is compared with thousands of allowed values', async (t) => {
+  const schema = {
+    type: 'object',
+    properties: { list: { type: 'array', items: { enum: fill(5000, (index) => index) } } },
+  }
+  t.same(checkInputSchema(schema), [], 'a package may bring this schema')
+  const faults = briefly(t, 'refused', () => checkJson(schema, { list: fill(400_000, () => 4999) }, 'input'))
+  t.match(faults, [{ path: 'input' }])
+  const problem = briefly(t, 'a tool that returns it', () =>
+    createValueCheck()(schema, { list: fill(400_000, () => 4999) }),
+  )
+  t.match(problem, /too large/)
+})
+
+t.test('a form gets every fault at once', async (t) => {
+  const schema = { type: 'object', properties: { a: { type: 'string' }, b: { type: 'string' } }, required: ['c'] }
+  t.equal(checkJson(schema, { a: 1, b: 2 }, 'input').length, 3)
+})
