@@ -3,9 +3,7 @@ import { Id, Name, Nullable, Page, PageQuery, Sha256, Strict, Time } from '../sc
 
 const Json = Type.Unsafe<unknown>({})
 
-export const ApprovalStatus = Type.Union(
-  (['pending', 'approved', 'edited', 'rejected', 'withdrawn'] as const).map((status) => Type.Literal(status)),
-)
+export const ApprovalStatus = Type.Enum(['pending', 'approved', 'edited', 'rejected', 'withdrawn'])
 export type ApprovalStatus = Static<typeof ApprovalStatus>
 
 export const Approval = Type.Object({

@@ -1,11 +1,16 @@
 import { type Static, Type } from 'typebox'
 import { Failure, Id, Nullable, Strict, Time } from '../schema.ts'
 
-export const RunStatus = Type.Union(
-  (['queued', 'running', 'waiting', 'paused', 'completed', 'rejected', 'failed', 'cancelled'] as const).map((status) =>
-    Type.Literal(status),
-  ),
-)
+export const RunStatus = Type.Enum([
+  'queued',
+  'running',
+  'waiting',
+  'paused',
+  'completed',
+  'rejected',
+  'failed',
+  'cancelled',
+])
 export type RunStatus = Static<typeof RunStatus>
 
 export const Run = Type.Object({
@@ -25,7 +30,7 @@ export const Step = Type.Object({
   step: Type.Integer(),
   nodeId: Type.String(),
   attempt: Type.Integer(),
-  status: Type.Union((['running', 'completed', 'failed', 'waiting'] as const).map((status) => Type.Literal(status))),
+  status: Type.Enum(['running', 'completed', 'failed', 'waiting']),
   error: Nullable(Failure),
   startedAt: Time,
   finishedAt: Nullable(Time),
