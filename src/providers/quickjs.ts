@@ -10,6 +10,7 @@ import {
   type QuickJSRuntime,
   type QuickJSSyncVariant,
 } from 'quickjs-emscripten-core'
+import { shapeOf } from './json-shape.ts'
 import type { SandboxFailure, ThreadRequest, ThreadResult } from './sandbox.ts'
 import { globalsSource } from './sandbox-globals.ts'
 
@@ -26,6 +27,9 @@ const stackBytes = 128 * 1024
 const reservedBytes = 4 * megabyte
 const sourceBytes = 2 * megabyte
 const decimalModule = 'enginex:decimal'
+/** Short text can stand for objects that fill the process which reads it, or are too deep for whoever walks them. */
+const mostValues = 1_000_000
+const mostDepth = 200
 const mostLogs = 100
 const longestText = 1000
 
@@ -179,6 +183,9 @@ function toText(context: QuickJSContext, json: QuickJSHandle, outputBytes: numbe
   const text = context.getString(json)
   if (text === '') throw new Failed('tool_memory', 'no memory is left for its output')
   if (Buffer.byteLength(text) > outputBytes) throw tooLarge
+  const { values, depth } = shapeOf(text)
+  if (values > mostValues) throw new Failed('tool_output_too_large', `its output has more than ${mostValues} values`)
+  if (depth > mostDepth) throw new Failed('tool_invalid', `its output is nested deeper than ${mostDepth} levels`)
   // Copied carelessly later, such a key would replace an object's prototype.
   if (text.includes('"__proto__"')) throw new Failed('tool_invalid', 'its output may not contain "__proto__"')
   return text

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { createThreads } from './sandbox-threads.ts'
 
 export interface SandboxRequest {
   /** The package's text files by path; only its `.js` files can be imported. */
@@ -41,8 +42,6 @@ export type ThreadResult =
 
 /** How far a tool that cannot be interrupted may overrun its time before its thread is killed. */
 const graceMs = 1000
-/** A thread's own heap, beside the memory of the tool: it holds the input and the output as text. */
-const resourceLimits = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 16 }
 /** After these a thread may hold a memory filled to its limit, which only its end gives back at once. */
 const exhausting = new Set<SandboxFailure['code']>(['tool_timeout', 'tool_memory', 'tool_output_too_large'])
 
@@ -50,106 +49,45 @@ const exhausting = new Set<SandboxFailure['code']>(['tool_timeout', 'tool_memory
  * Runs strangers' tools, at most `threads` at a time; the others wait their turn. Threads start when needed and go when
  * idle. Each call gets a new interpreter with memory of its own, so nothing stays from one to the next.
  */
-export function createSandbox({ threads, idleMs = 10_000 }: { threads: number; idleMs?: number }): Sandbox {
-  const turns = createTurns(threads)
+export function createSandbox({ threads: most, idleMs = 10_000 }: { threads: number; idleMs?: number }): Sandbox {
   const closing = new AbortController()
-  const live = new Set<Worker>()
-  const idle: Worker[] = []
-  const retirement = new WeakMap<Worker, NodeJS.Timeout>()
-
-  async function start(): Promise<Worker> {
-    closing.signal.throwIfAborted()
-    // An empty environment and no flags: a thread has nothing that a tool could want to find.
-    const options = { env: {}, execArgv: [], resourceLimits, stdout: true, stderr: true }
-    const worker = new Worker(new URL('./sandbox-thread.ts', import.meta.url), options)
-    live.add(worker)
-    worker.once('exit', () => live.delete(worker) && remove(idle, worker))
-    worker.on('error', () => worker.terminate())
-    await once(worker, 'message', { signal: closing.signal })
-    return worker
-  }
-
-  function keep(worker: Worker): void {
-    worker.unref()
-    idle.push(worker)
-    retirement.set(worker, setTimeout(() => remove(idle, worker) && worker.terminate(), idleMs).unref())
-  }
-
-  async function perform(worker: Worker, request: ThreadRequest, signal: AbortSignal): Promise<ThreadResult> {
-    const deadline = AbortSignal.timeout(request.limits.timeoutMs + graceMs)
-    try {
-      clearTimeout(retirement.get(worker))
-      worker.ref()
-      worker.postMessage(request)
-      const [answer] = await once(worker, 'message', { signal: AbortSignal.any([signal, deadline]) })
-      const result: ThreadResult = answer
-      if (!result.ok && exhausting.has(result.error.code)) void worker.terminate()
-      else keep(worker)
-      return result
-    } catch (error) {
-      void worker.terminate()
-      if (signal.aborted) throw error
-      if (deadline.aborted) return failed('tool_timeout', `it ran longer than ${request.limits.timeoutMs} ms`)
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_OUT_OF_MEMORY') throw error
-      return failed('tool_memory', 'its input and output need too much memory')
-    }
-  }
-
+  const threads = createThreads(most, idleMs)
   return {
     async run(request, outer) {
       const signal = AbortSignal.any([closing.signal, ...(outer ? [outer] : [])])
-      await turns.take(signal)
+      const thread = await threads.take(signal)
+      let usable = false
       try {
-        const result = await perform(idle.pop() ?? (await start()), toThread(request), signal)
+        const result = await perform(thread, request, signal)
+        usable = result.ok || !exhausting.has(result.error.code)
         return result.ok ? { ...result, output: JSON.parse(result.output) } : result
-      } catch (error) {
-        throw signal.aborted ? signal.reason : error
       } finally {
-        turns.pass()
+        threads.give(thread, usable)
       }
     },
     async close() {
       closing.abort(new Error('the sandbox is closed'))
-      await Promise.all([...live].map((worker) => worker.terminate()))
+      await threads.end()
     },
   }
 }
 
-function toThread(request: SandboxRequest): ThreadRequest {
-  return { ...request, input: JSON.stringify(request.input ?? null) }
+async function perform(thread: Worker, request: SandboxRequest, signal: AbortSignal): Promise<ThreadResult> {
+  const { timeoutMs } = request.limits
+  const deadline = AbortSignal.timeout(timeoutMs + graceMs)
+  try {
+    const task: ThreadRequest = { ...request, input: JSON.stringify(request.input ?? null) }
+    thread.postMessage(task)
+    const [result] = await once(thread, 'message', { signal: AbortSignal.any([signal, deadline]) })
+    return result
+  } catch (error) {
+    signal.throwIfAborted()
+    if (deadline.aborted) return failed('tool_timeout', `it ran longer than ${timeoutMs} ms`)
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_OUT_OF_MEMORY') throw error
+    return failed('tool_memory', 'its input and output need too much memory')
+  }
 }
 
 function failed(code: SandboxFailure['code'], message: string): ThreadResult {
   return { ok: false, error: { code, message }, logs: [] }
-}
-
-/** Lets `count` callers go on at a time, in the order they came. */
-function createTurns(count: number) {
-  const waiting: (() => void)[] = []
-  let free = count
-  return {
-    async take(signal: AbortSignal): Promise<void> {
-      signal.throwIfAborted()
-      if (free > 0) {
-        free--
-        return
-      }
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      const leave = () => remove(waiting, resolve) && reject(signal.reason)
-      waiting.push(resolve)
-      signal.addEventListener('abort', leave, { once: true })
-      await promise.finally(() => signal.removeEventListener('abort', leave))
-    },
-    pass(): void {
-      const next = waiting.shift()
-      if (next) next()
-      else free++
-    },
-  }
-}
-
-function remove<T>(list: T[], item: T): boolean {
-  const index = list.indexOf(item)
-  if (index >= 0) list.splice(index, 1)
-  return index >= 0
 }
