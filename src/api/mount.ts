@@ -50,10 +50,8 @@ export function mount(app: FastifyInstance, route: Route, options: MountOptions)
       response: { ...(response ? { [route.status]: response } : {}), default: Problem },
     },
     onRequest: (request) => admit(request, route, options),
-    preValidation: (request) => takeUpload(request, route),
-    onResponse: async (request) => {
-      await request.upload?.discard()
-    },
+    ...(route.method === 'GET' ? {} : { preValidation: (request: FastifyRequest) => takeBody(request, route) }),
+    ...(route.upload ? { onResponse: async (request: FastifyRequest) => await request.upload?.discard() } : {}),
     handler: (request, reply) => answer(request, reply, route, options),
   })
 }
@@ -71,7 +69,7 @@ async function admit(request: FastifyRequest, route: Route, options: MountOption
   request.tenant = TenantContext.open(options.database, tenantId, member, route.permission)
 }
 
-async function takeUpload(request: FastifyRequest, route: Route): Promise<void> {
+async function takeBody(request: FastifyRequest, route: Route): Promise<void> {
   if (request.isMultipart()) {
     if (!route.upload) throw new AppError('unsupported_media_type', 'send application/json')
     request.upload = await readUpload(request, route.upload)
