@@ -12,8 +12,8 @@ export function memoryKeys(manifest: Manifest): Set<string> {
   return new Set([...inputKeysOf(manifest), ...manifest.graph.nodes.flatMap(writtenBy)])
 }
 
-/** What a session gives: the properties of `input`; without one, whatever the first nodes read. */
-function inputKeysOf({ input, graph }: Manifest): string[] {
+/** What a session may give: the properties of `input`; without one, whatever the first nodes read. */
+export function inputKeysOf({ input, graph }: Manifest): string[] {
   if (input) return Object.keys((input.properties ?? {}) as object)
   const entries = new Set(entriesOf(graph))
   return graph.nodes.filter((node) => entries.has(node.id)).flatMap((node) => node.inputKeys ?? [])

@@ -1,4 +1,6 @@
 import { createReadStream } from 'node:fs'
+import { inputKeysOf } from '../../engine/keys.ts'
+import type { Manifest } from '../../engine/schema.ts'
 import { AppError, type Fault } from '../../errors.ts'
 import { checkCsv } from '../../providers/csv.ts'
 import type { Files } from '../../providers/files.ts'
@@ -17,15 +19,25 @@ export function fileInputs(schema: InputSchema): Map<string, object> {
   return new Map(files.map(([name, property]) => [name, property.contentSchema ?? {}]))
 }
 
-/** Checks values and files against the version's input schema. Throws input_invalid that names every value, file and line at fault. */
-export async function checkInput(schema: InputSchema, values: object, uploads: readonly UploadedFile[]): Promise<void> {
+/**
+ * Checks values and files against the version's input. Throws input_invalid that names every value, file and line at
+ * fault. Only declared keys come in, whatever the schema leaves open: the others are written by nodes and by people who decide.
+ */
+export async function checkInput(manifest: Manifest, values: object, uploads: readonly UploadedFile[]): Promise<void> {
+  const schema: InputSchema = manifest.input ?? {}
   const wanted = fileInputs(schema)
-  const faults: Fault[] = [...checkJson(withoutFiles(schema, wanted), values, 'input')]
+  const declared = new Set(inputKeysOf(manifest).filter((name) => !wanted.has(name)))
+  const given = Object.entries(values)
+  const faults: Fault[] = given
+    .filter(([name]) => !declared.has(name))
+    .map(([name]) => ({ path: `input/${name}`, reason: wanted.has(name) ? 'is a file' : 'is no input of the agent' }))
+  const known = Object.fromEntries(given.filter(([name]) => declared.has(name)))
+  faults.push(...checkJson(withoutFiles(schema, wanted), known, 'input'))
   for (const { field } of uploads)
     if (!wanted.has(field)) faults.push({ file: field, reason: 'the agent has no such file input' })
   for (const name of wanted.keys()) {
-    const given = uploads.some(({ field }) => field === name)
-    if (!given && schema.required?.includes(name)) faults.push({ file: name, reason: 'this file is required' })
+    if (!uploads.some(({ field }) => field === name) && schema.required?.includes(name))
+      faults.push({ file: name, reason: 'this file is required' })
   }
   if (faults.length > 0) throw new AppError('input_invalid', 'the input does not fit the agent', { faults })
   for (const { field, path } of uploads) await checkCsv(createReadStream(path), field, wanted.get(field) ?? {})

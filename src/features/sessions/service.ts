@@ -53,7 +53,7 @@ export async function createSession(
   uploads: readonly UploadedFile[],
 ): Promise<SessionDetail> {
   const start = await startableVersion(tenant.as('runs:write', 'agents:read'), agent, version)
-  await checkInput(start.manifest.input ?? {}, input, uploads)
+  await checkInput(start.manifest, input, uploads)
   const stored = await storeInput(files, tenant.tenantId, uploads)
   const id = await tenant.transaction(async (tx) => {
     const row = { agent_id: start.agentId, agent_version_id: start.versionId, title: title ?? agent, input }
