@@ -155,6 +155,12 @@ t.test('a file without end is left early, and the process does not grow with it'
   t.comment(`endless files: the process grew by ${grown} MB`)
 })
 
+t.test('checking alone finds the same faults', async (t) => {
+  const check = (content: string) => checkCsv(Readable.from([Buffer.from(content)]), 'broker', schema)
+  t.equal(await check('id,amount\n1,2\n'), undefined)
+  await t.rejects(check('id,amount\n1,2\n1,x\n'), { code: 'input_invalid', faults: [{ line: 3 }, { line: 3 }] })
+})
+
 t.test('5,000 rows', async (t) => {
   const rows = Array.from({ length: 5000 }, (_, index) => `T-${index},${index}.25,EUR,2026-01-01`).join('\n')
   const started = performance.now()
