@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import type { AppError } from '../../src/errors.ts'
-import { type RowsSchema, readCsv } from '../../src/providers/csv.ts'
+import { checkCsv, type RowsSchema, readCsv } from '../../src/providers/csv.ts'
 
 const schema = {
   type: 'array',
