@@ -42,7 +42,7 @@ const dark: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: 'pine',
-  primaryShade: { light: 7, dark: 5 },
+  primaryShade: { light: 7, dark: 6 },
   autoContrast: true,
   luminanceThreshold: 0.38,
   colors: { pine, amber, dark },
@@ -60,7 +60,7 @@ export const theme = createTheme({
   },
 })
 
-const tinted = ['pine', 'amber', 'blue', 'grape', 'orange', 'red', 'gray'] as const
+const tinted = ['pine', 'amber', 'blue', 'grape', 'orange', 'red', 'pink', 'gray'] as const
 
 /** Tinted grounds of the dark scheme: Mantine's own are so dark that a chosen place or a status hardly shows. */
 export const resolveVariables: CSSVariablesResolver = () => {

@@ -14,7 +14,7 @@ export function Initials({ name, round = false }: { readonly name: string; reado
       size={28}
       radius={round ? 'xl' : 'sm'}
       color={colors[sum % colors.length]!}
-      variant="filled"
+      variant="light"
       aria-hidden="true"
     >
       {letters.join('')}

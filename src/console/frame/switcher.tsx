@@ -14,12 +14,13 @@ export function OrganizationSwitcher() {
   return (
     <Menu width={300} position="bottom-start" shadow="md">
       <Menu.Target>
-        <UnstyledButton aria-label={`Organization ${current.name}. Switch organization`} data-testid="organization">
+        <UnstyledButton data-testid="organization">
           <Group gap="xs" wrap="nowrap">
             <Initials name={current.name} />
             <Text fw={650} truncate maw={{ base: 150, sm: 320 }}>
               {current.name}
             </Text>
+            <span className="visually-hidden">, switch organization</span>
             <Icon name="chevrons" size={16} />
           </Group>
         </UnstyledButton>

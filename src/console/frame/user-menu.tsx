@@ -15,8 +15,9 @@ export function UserMenu() {
   return (
     <Menu width={240} position="bottom-end" shadow="md">
       <Menu.Target>
-        <UnstyledButton aria-label={`Your menu, ${name}`}>
+        <UnstyledButton>
           <Initials name={name} round />
+          <span className="visually-hidden">Your menu, {name}</span>
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>

@@ -75,26 +75,24 @@ export default function Deploy() {
             </Stack>
           </Card>
           {deploy.error && <Faults error={deploy.error} title="The package was not deployed" />}
-          {deploy.data && (
-            <Alert
-              color="pine"
-              icon={<Icon name="check" />}
-              title={`${deploy.data.agent} ${deploy.data.version} is deployed`}
-              role="status"
-            >
-              <Group justify="space-between">
-                <Text size="sm">
-                  {deploy.data.active ? 'It is the active version.' : 'Promote it when it is ready.'}
-                </Text>
-                <Button component={Link} href={to('agent', { name: deploy.data.agent })} size="xs">
-                  Show the agent
-                </Button>
-              </Group>
-            </Alert>
-          )}
+          {deploy.data && <Deployed version={deploy.data} />}
         </Stack>
       </form>
     </Page>
+  )
+}
+
+function Deployed({ version: { agent, version, active } }: { readonly version: AgentVersion }) {
+  const to = useTo()
+  return (
+    <Alert color="pine" icon={<Icon name="check" />} title={`${agent} ${version} is deployed`} role="status">
+      <Group justify="space-between">
+        <Text size="sm">{active ? 'It is the active version.' : 'Promote it when it is ready.'}</Text>
+        <Button component={Link} href={to('agent', { name: agent })} size="xs">
+          Show the agent
+        </Button>
+      </Group>
+    </Alert>
   )
 }
 

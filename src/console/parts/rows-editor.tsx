@@ -24,58 +24,29 @@ export function RowsEditor({ label, columns, required, original, rows, onChange 
   const numbers = useMemo(
     () =>
       rows.flatMap((row, number) => {
-        if (changedOnly && row === original[number]) return []
-        return wanted && !Object.values(row).some((value) => String(value).toLowerCase().includes(wanted))
-          ? []
-          : [number]
+        const hidden = (changedOnly && row === original[number]) || !has(row, wanted)
+        return hidden ? [] : [number]
       }),
     [rows, original, changedOnly, wanted],
   )
   const pages = Math.max(1, Math.ceil(numbers.length / pageSize))
   const current = Math.min(page, pages)
   const change = (number: number, row: Values) => onChange(rows.with(number, settle(row, original[number]!)))
-  const faults = rows.reduce((sum, row) => sum + (hasFault(columns, required, row) ? 1 : 0), 0)
   return (
     <Card padding={0}>
       <Group justify="space-between" p="sm" px="md">
-        <Group gap="sm">
-          <TextInput
-            size="xs"
-            placeholder="Find a row"
-            aria-label="Find a row"
-            value={search}
-            onChange={({ currentTarget }) => setSearch(currentTarget.value)}
-          />
-          <Switch
-            size="xs"
-            label="Only changed rows"
-            checked={changedOnly}
-            onChange={({ currentTarget }) => setChangedOnly(currentTarget.checked)}
-          />
-        </Group>
-        <Group gap="sm">
-          {faults > 0 && (
-            <Text size="sm" c="red" role="status">
-              {count(faults, 'row')} to correct
-            </Text>
-          )}
-          <Text size="sm" c="dimmed" role="status">
-            {count(numbers.length, 'row')}
-          </Text>
-        </Group>
+        <Filters search={search} onSearch={setSearch} changedOnly={changedOnly} onChangedOnly={setChangedOnly} />
+        <Counts faults={rows.filter((row) => hasFault(columns, required, row)).length} rows={numbers.length} />
       </Group>
-      <Table.ScrollContainer minWidth={Math.min(Object.keys(columns).length * 120, 1000)} type="native">
+      <Table.ScrollContainer
+        minWidth={Math.min(Object.keys(columns).length * 120, 1000)}
+        type="native"
+        tabIndex={0}
+        role="group"
+        aria-label={`${label}, scrolls`}
+      >
         <Table verticalSpacing={4} horizontalSpacing="xs" aria-label={label}>
-          <Table.Thead>
-            <Table.Tr>
-              {Object.entries(columns).map(([key, column]) => (
-                <Table.Th key={key} c="dimmed" fz="xs" fw={600}>
-                  {column.title ?? humanize(key)}
-                </Table.Th>
-              ))}
-              <Table.Th w={40} aria-label="Take back" />
-            </Table.Tr>
-          </Table.Thead>
+          <Headings columns={columns} />
           <Table.Tbody>
             {numbers.slice((current - 1) * pageSize, current * pageSize).map((number) => (
               <EditableRow
@@ -98,6 +69,67 @@ export function RowsEditor({ label, columns, required, original, rows, onChange 
       )}
     </Card>
   )
+}
+
+interface FiltersProps {
+  readonly search: string
+  readonly onSearch: (search: string) => void
+  readonly changedOnly: boolean
+  readonly onChangedOnly: (changedOnly: boolean) => void
+}
+
+function Filters({ search, onSearch, changedOnly, onChangedOnly }: FiltersProps) {
+  return (
+    <Group gap="sm">
+      <TextInput
+        size="xs"
+        placeholder="Find a row"
+        aria-label="Find a row"
+        value={search}
+        onChange={({ currentTarget }) => onSearch(currentTarget.value)}
+      />
+      <Switch
+        size="xs"
+        label="Only changed rows"
+        checked={changedOnly}
+        onChange={({ currentTarget }) => onChangedOnly(currentTarget.checked)}
+      />
+    </Group>
+  )
+}
+
+function Counts({ faults, rows }: { readonly faults: number; readonly rows: number }) {
+  return (
+    <Group gap="sm" role="status">
+      {faults > 0 && (
+        <Text size="sm" c="red">
+          {count(faults, 'row')} to correct
+        </Text>
+      )}
+      <Text size="sm" c="dimmed">
+        {count(rows, 'row')}
+      </Text>
+    </Group>
+  )
+}
+
+function Headings({ columns }: Pick<RowsEditorProps, 'columns'>) {
+  return (
+    <Table.Thead>
+      <Table.Tr>
+        {Object.entries(columns).map(([key, column]) => (
+          <Table.Th key={key} c="dimmed" fz="xs" fw={600}>
+            {column.title ?? humanize(key)}
+          </Table.Th>
+        ))}
+        <Table.Th w={40} aria-label="Take back" />
+      </Table.Tr>
+    </Table.Thead>
+  )
+}
+
+function has(row: Values, wanted: string): boolean {
+  return wanted === '' || Object.values(row).some((value) => String(value).toLowerCase().includes(wanted))
 }
 
 interface EditableRowProps {

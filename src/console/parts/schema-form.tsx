@@ -72,7 +72,6 @@ function Field({ schema, label, required, value, faults, path, onChange }: Field
     error: faults[path],
     disabled: schema.readOnly ?? false,
   }
-  const text = typeof value === 'string' ? value : ''
   if (schema.enum)
     return (
       <Select
@@ -83,64 +82,65 @@ function Field({ schema, label, required, value, faults, path, onChange }: Field
         onChange={(chosen) => onChange(schema.enum?.find((one) => String(one) === chosen))}
       />
     )
-  switch (schema.type) {
-    case 'string':
-      return schema.format === undefined && (schema.maxLength ?? 0) > 200 ? (
-        <Textarea
-          {...common}
-          autosize
-          minRows={3}
-          maxRows={14}
-          value={text}
-          onChange={({ currentTarget }) => onChange(currentTarget.value)}
-        />
-      ) : (
-        <TextInput
-          {...common}
-          type={inputTypes[schema.format ?? ''] ?? 'text'}
-          value={text}
-          onChange={({ currentTarget }) => onChange(currentTarget.value)}
-        />
-      )
-    case 'integer':
-    case 'number':
-      return (
-        <NumberInput
-          {...common}
-          value={typeof value === 'number' ? value : ''}
-          allowDecimal={schema.type === 'number'}
-          min={schema.minimum}
-          max={schema.maximum}
-          onChange={(number) => onChange(typeof number === 'number' ? number : undefined)}
-        />
-      )
-    case 'boolean':
-      return (
-        <Checkbox
-          {...common}
-          checked={value === true}
-          onChange={({ currentTarget }) => onChange(currentTarget.checked)}
-        />
-      )
-    case 'object':
-      if (schema.properties)
-        return (
-          <Fieldset legend={label}>
-            <SchemaForm
-              schema={schema}
-              values={(value ?? {}) as Values}
-              onChange={onChange}
-              faults={faults}
-              path={path}
-            />
-          </Fieldset>
-        )
-      break
-    case 'array':
-      if (schema.items?.type === 'string' && !schema.items.enum)
-        return <TagsInput {...common} value={Array.isArray(value) ? value.map(String) : []} onChange={onChange} />
-  }
+  if (schema.type === 'string') return <TextField {...common} schema={schema} value={value} onChange={onChange} />
+  if (schema.type === 'integer' || schema.type === 'number')
+    return (
+      <NumberInput
+        {...common}
+        value={typeof value === 'number' ? value : ''}
+        allowDecimal={schema.type === 'number'}
+        min={schema.minimum}
+        max={schema.maximum}
+        onChange={(number) => onChange(typeof number === 'number' ? number : undefined)}
+      />
+    )
+  if (schema.type === 'boolean')
+    return (
+      <Checkbox
+        {...common}
+        checked={value === true}
+        onChange={({ currentTarget }) => onChange(currentTarget.checked)}
+      />
+    )
+  if (schema.type === 'array' && schema.items?.type === 'string' && !schema.items.enum)
+    return <TagsInput {...common} value={Array.isArray(value) ? value.map(String) : []} onChange={onChange} />
+  if (schema.type === 'object' && schema.properties)
+    return (
+      <Fieldset legend={label}>
+        <SchemaForm schema={schema} values={(value ?? {}) as Values} onChange={onChange} faults={faults} path={path} />
+      </Fieldset>
+    )
   return <JsonField {...common} value={value} onChange={onChange} />
+}
+
+interface TextFieldProps {
+  readonly schema: JsonSchema
+  readonly value: unknown
+  readonly onChange: (value: string) => void
+}
+
+/** One line, or several where long texts are expected. */
+function TextField({ schema, value, onChange, ...common }: TextFieldProps) {
+  const text = typeof value === 'string' ? value : ''
+  if (schema.format === undefined && (schema.maxLength ?? 0) > 200)
+    return (
+      <Textarea
+        {...common}
+        autosize
+        minRows={3}
+        maxRows={14}
+        value={text}
+        onChange={({ currentTarget }) => onChange(currentTarget.value)}
+      />
+    )
+  return (
+    <TextInput
+      {...common}
+      type={inputTypes[schema.format ?? ''] ?? 'text'}
+      value={text}
+      onChange={({ currentTarget }) => onChange(currentTarget.value)}
+    />
+  )
 }
 
 const inputTypes: Readonly<Record<string, string>> = { date: 'date', email: 'email', uri: 'url' }

@@ -1,5 +1,5 @@
 import { Alert, Button, Card, Code, Group, Skeleton, Stack, Text, ThemeIcon, Title } from '@mantine/core'
-import type { ReactNode } from 'react'
+import { type ReactNode, useEffect } from 'react'
 import { Problem } from '../api/problem.ts'
 import { NotMember, SignInEnded } from '../sign-in/sign-in.ts'
 import { CopyId } from './copy.tsx'
@@ -113,6 +113,9 @@ export function Notice({
   readonly children: ReactNode
   readonly action?: ReactNode
 }) {
+  useEffect(() => {
+    document.title = `${title} · EngineX`
+  }, [title])
   return (
     <Stack component="main" mih="100vh" align="center" justify="center" p="md">
       <Card maw={460} w="100%" p="xl">

@@ -23,16 +23,25 @@ interface DataTableProps<Row> {
 }
 
 const firstRows = 100
-const widths = { short: { whiteSpace: 'nowrap' }, text: { minWidth: '16rem' } } as const
+const widths = { short: { whiteSpace: 'nowrap' }, text: { minWidth: '15rem' } } as const
 
 /** A table that shows its first 100 rows, and more when asked: thousands of rows at once would stop the page. */
 export function DataTable<Row>({ label, columns, rows, noun = 'row', first = firstRows, footer }: DataTableProps<Row>) {
-  const [shown, setShown] = useState(first)
+  const [asked, setAsked] = useState(0)
+  // Nobody should have to ask for the last three rows, nor twice for a page that the server was asked for.
+  const atOnce = footer || rows.length <= first + 5 ? rows.length : first
+  const shown = Math.max(asked, atOnce)
   const next = Math.min(Math.max(firstRows, shown), rows.length - shown)
   const numbered = rows.slice(0, shown).map((row, number) => ({ row, number }))
   return (
     <Card padding={0}>
-      <Table.ScrollContainer minWidth={columns.length * 105} type="native">
+      <Table.ScrollContainer
+        minWidth={columns.length * 105}
+        type="native"
+        tabIndex={0}
+        role="group"
+        aria-label={`${label}, scrolls`}
+      >
         <Table verticalSpacing="xs" horizontalSpacing="md" aria-label={label} highlightOnHover>
           <Table.Thead>
             <Table.Tr>
@@ -73,7 +82,7 @@ export function DataTable<Row>({ label, columns, rows, noun = 'row', first = fir
           <Text size="sm" c="dimmed">
             The first {count(shown, noun)} of {count(rows.length, noun)}
           </Text>
-          <Button size="xs" variant="default" onClick={() => setShown(shown + next)}>
+          <Button size="xs" variant="default" onClick={() => setAsked(shown + next)}>
             Show {count(next, 'more', 'more')}
           </Button>
         </Group>
@@ -102,8 +111,7 @@ export function More({ pages }: { readonly pages: Paged }) {
 }
 
 /** How much room a column needs, by the texts in it. */
-export function widthOf(values: readonly unknown[]): 'short' | 'text' | undefined {
+export function widthOf(values: readonly unknown[]): 'short' | 'text' {
   const longest = values.reduce<number>((most, value) => Math.max(most, String(value ?? '').length), 0)
-  if (longest <= 28) return 'short'
-  return longest > 60 ? 'text' : undefined
+  return longest <= 28 ? 'short' : 'text'
 }

@@ -18,7 +18,11 @@ export interface Visitor {
 
 /** A person's own browser, with nothing in it yet. */
 export async function openVisitor(browser: Browser, consoleUrl: string): Promise<Visitor> {
-  const context = await browser.newContext({ baseURL: consoleUrl, viewport: { width: 1360, height: 900 } })
+  const context = await browser.newContext({
+    baseURL: consoleUrl,
+    viewport: { width: 1360, height: 900 },
+    reducedMotion: 'reduce',
+  })
   const page = await context.newPage()
   page.setDefaultTimeout(20_000)
   const complaints: string[] = []
