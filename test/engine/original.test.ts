@@ -2,74 +2,76 @@ import t from 'tap'
 import { type Draft, faultsOf, packageOf } from './packages.ts'
 
 /** An agent.json as the engine before this one writes it. */
+const written: Draft = {
+  goal: {
+    id: 'hourly_tracking',
+    name: 'Hourly tracking',
+    description: 'Every transaction is booked once.',
+    success_criteria: [{ id: 'exact', description: 'Sums fit.', metric: 'errors', target: '0', weight: 1 }],
+    constraints: [{ id: 'no-loss', description: 'Nothing is lost.', constraint_type: 'hard', category: 'data' }],
+  },
+  graph: {
+    entry_node: 'fetch',
+    entry_points: { start: 'fetch' },
+    async_entry_points: [],
+    nodes: [
+      {
+        id: 'fetch',
+        name: 'Fetch',
+        description: 'Fetches.',
+        node_type: 'function',
+        tool: 'echo',
+        client_facing: false,
+        input_keys: ['source'],
+        output_keys: ['rows', 'note'],
+        nullable_output_keys: ['note'],
+        input_schema: {},
+        sub_agents: [],
+        success_criteria: null,
+        max_retries: 2,
+        max_node_visits: 0,
+      },
+      {
+        id: 'think',
+        node_type: 'event_loop',
+        input_keys: ['rows'],
+        output_keys: ['done'],
+        system_prompt: 'Think.',
+        tools: ['look-up'],
+        model: null,
+        max_node_visits: 3,
+      },
+      { id: 'review', node_type: 'approval', title: 'Right?', message: 'Please look.', evidence: ['rows'] },
+    ],
+    edges: [
+      {
+        id: 'e1',
+        source: 'fetch',
+        target: 'think',
+        condition: 'on_success',
+        priority: 1,
+        input_mapping: { rows: 'note' },
+      },
+      {
+        id: 'e2',
+        source: 'think',
+        target: 'review',
+        condition: 'conditional',
+        condition_expr: 'done == true',
+        priority: 2,
+      },
+      { id: 'e3', source: 'think', target: 'think', condition: 'on_success', priority: 1 },
+    ],
+    pause_nodes: ['review'],
+    terminal_nodes: ['review'],
+    loop_config: { max_iterations: 5, max_tool_calls_per_turn: 4, max_history_tokens: 8000 },
+  },
+  required_tools: ['echo', 'look-up'],
+  metadata: { author: 'somebody' },
+}
+
 function original(): Draft {
-  return {
-    goal: {
-      id: 'hourly_tracking',
-      name: 'Hourly tracking',
-      description: 'Every transaction is booked once.',
-      success_criteria: [{ id: 'exact', description: 'Sums fit.', metric: 'errors', target: '0', weight: 1 }],
-      constraints: [{ id: 'no-loss', description: 'Nothing is lost.', constraint_type: 'hard', category: 'data' }],
-    },
-    graph: {
-      entry_node: 'fetch',
-      entry_points: { start: 'fetch' },
-      async_entry_points: [],
-      nodes: [
-        {
-          id: 'fetch',
-          name: 'Fetch',
-          description: 'Fetches.',
-          node_type: 'function',
-          tool: 'echo',
-          client_facing: false,
-          input_keys: ['source'],
-          output_keys: ['rows', 'note'],
-          nullable_output_keys: ['note'],
-          input_schema: {},
-          sub_agents: [],
-          success_criteria: null,
-          max_retries: 2,
-          max_node_visits: 0,
-        },
-        {
-          id: 'think',
-          node_type: 'event_loop',
-          input_keys: ['rows'],
-          output_keys: ['done'],
-          system_prompt: 'Think.',
-          tools: ['look-up'],
-          model: null,
-          max_node_visits: 3,
-        },
-        { id: 'review', node_type: 'approval', title: 'Right?', message: 'Please look.', evidence: ['rows'] },
-      ],
-      edges: [
-        {
-          id: 'e1',
-          source: 'fetch',
-          target: 'think',
-          condition: 'on_success',
-          priority: 1,
-          input_mapping: { rows: 'note' },
-        },
-        {
-          id: 'e2',
-          source: 'think',
-          target: 'review',
-          condition: 'conditional',
-          condition_expr: 'done == true',
-          priority: 2,
-        },
-        { id: 'e3', source: 'think', target: 'think', condition: 'on_success', priority: 1 },
-      ],
-      pause_nodes: ['review'],
-      terminal_nodes: ['review'],
-      loop_config: { max_iterations: 5, max_tool_calls_per_turn: 4, max_history_tokens: 8000 },
-    },
-    required_tools: ['echo', 'look-up'],
-    metadata: { author: 'somebody' },
-  }
+  return structuredClone(written)
 }
 
 t.test('the declarative form of the original becomes ours', async (t) => {
