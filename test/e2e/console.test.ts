@@ -147,6 +147,7 @@ t.test('nothing serious in the way of assistive technology, in the light and in 
     await olga.locator('[aria-busy="true"]').first().waitFor({ state: 'detached' })
     for (const scheme of ['light', 'dark']) {
       await olga.evaluate((to) => document.documentElement.setAttribute('data-mantine-color-scheme', to), scheme)
+      await olga.evaluate(() => Promise.all(document.getAnimations().map(({ finished }) => finished)))
       const { violations } = await new AxeBuilder({ page: olga }).analyze()
       const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
       const told = serious.map(
