@@ -12,13 +12,14 @@ export interface FirstAdmin {
 
 interface User {
   readonly id: string
+  readonly emailVerified?: boolean
   readonly requiredActions?: readonly string[]
 }
 
 /**
  * Makes the person a member and tenant admin, and the account as well if there is none. Joining the group comes last: as
  * long as it is empty, the work is unfinished. Throws conflict when the organization has another admin: whoever creates
- * organizations must not be able to enter one.
+ * organizations must not be able to enter one; and when somebody holds the address without having verified it.
  */
 export async function ensureFirstAdmin(
   api: AdminApi,
@@ -33,6 +34,8 @@ export async function ensureFirstAdmin(
     throw new AppError('conflict', 'this organization has another admin already')
   }
   const user = (await findUser(api, email)) ?? (await createUser(api, email))
+  // An identity provider, or the person, may only have claimed it.
+  if (!user.emailVerified) throw new AppError('conflict', `the account of ${email} has not verified this address`)
   await api.call('POST', `${base}/members`, user.id, [409])
   const unfinished = await isUnfinished(api, user, organization.id)
   const oneTimePassword = unfinished ? newPassword() : null
@@ -50,11 +53,12 @@ async function findUser(api: AdminApi, email: string): Promise<User | undefined>
   return body[0]
 }
 
+/** Whoever creates the organization vouches for the address. */
 async function createUser(api: AdminApi, email: string): Promise<User> {
   const made = await api.call(
     'POST',
     '/users',
-    { username: email, email, enabled: true, requiredActions: ['UPDATE_PASSWORD'] },
+    { username: email, email, emailVerified: true, enabled: true, requiredActions: ['UPDATE_PASSWORD'] },
     [409],
   )
   const user = await findUser(api, email)
