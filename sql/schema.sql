@@ -340,6 +340,13 @@ create policy tenant on app.sessions for all to enginex_app using (tenant_id = (
 grant insert, select, update on app.sessions to enginex_app;
 grant insert, select on app.sessions to enginex_backup;
 
+create table app.sign_outs (
+  user_id uuid not null,
+  tokens_not_before timestamp(3) with time zone not null,
+  constraint sign_outs_pkey PRIMARY KEY (user_id)
+);
+grant insert, select, update on app.sign_outs to enginex_doors;
+
 create table app.tenants (
   tenant_id uuid not null,
   status text not null default 'active'::text,
@@ -512,6 +519,17 @@ $function$;
 alter function app.find_organization(text) owner to enginex_doors;
 grant execute on function app.find_organization(text) to enginex_app;
 
+CREATE OR REPLACE FUNCTION app.is_fresh(p_user uuid, p_issued timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select not exists (select from app.sign_outs s where s.user_id = p_user and s.tokens_not_before >= p_issued)
+$function$;
+alter function app.is_fresh(uuid,timestamp with time zone) owner to enginex_doors;
+grant execute on function app.is_fresh(uuid,timestamp with time zone) to enginex_app;
+
 CREATE OR REPLACE FUNCTION app.list_organizations(p_before_time timestamp with time zone, p_before_id uuid, p_limit integer)
  RETURNS TABLE(organization_id uuid, alias text, name text, status text, region text, created_at timestamp with time zone)
  LANGUAGE sql
@@ -563,9 +581,11 @@ AS $function$
 declare
   v_old app.memberships;
 begin
+  perform pg_advisory_xact_lock(hashtextextended(p_user::text, 0));
   select * into v_old from app.memberships m where m.tenant_id = p_tenant and m.user_id = p_user for update;
   insert into app.memberships as m (tenant_id, user_id, kind, status, roles, tokens_not_before)
-  values (p_tenant, p_user, p_kind, p_status, p_roles, coalesce(p_not_before, '-infinity'))
+  values (p_tenant, p_user, p_kind, p_status, p_roles,
+          greatest(p_not_before, (select s.tokens_not_before from app.sign_outs s where s.user_id = p_user), '-infinity'))
   on conflict (tenant_id, user_id) do update
     set status = excluded.status, roles = excluded.roles, updated_at = now(),
         tokens_not_before = greatest(m.tokens_not_before, excluded.tokens_not_before);
@@ -687,13 +707,17 @@ grant execute on function app.set_tenant_status(uuid,text,text) to enginex_app;
 
 CREATE OR REPLACE FUNCTION app.sign_out_user(p_user uuid, p_not_before timestamp with time zone)
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtextextended(p_user::text, 0));
+  insert into app.sign_outs as s (user_id, tokens_not_before) values (p_user, p_not_before)
+  on conflict (user_id) do update set tokens_not_before = greatest(s.tokens_not_before, excluded.tokens_not_before);
   update app.memberships m set tokens_not_before = greatest(m.tokens_not_before, p_not_before), updated_at = now()
-   where m.user_id = p_user
-$function$;
+   where m.user_id = p_user;
+end $function$;
 alter function app.sign_out_user(uuid,timestamp with time zone) owner to enginex_doors;
 grant execute on function app.sign_out_user(uuid,timestamp with time zone) to enginex_app;
 

@@ -10,7 +10,7 @@ export interface OpenedTenant {
 }
 
 export interface AdmissionOptions extends MirrorServices {
-  readonly doors: Pick<Doors, 'openToken' | 'mirrorMembership'>
+  readonly doors: Pick<Doors, 'openToken' | 'mirrorMembership' | 'isFresh'>
 }
 
 const refusalMs = 2000
@@ -40,6 +40,12 @@ export class Admission {
       opened.catch(() => setTimeout(() => this.#opened.delete(identity), refusalMs).unref())
     }
     return opened
+  }
+
+  /** For what is done outside of any tenant, where no app.enter asks. Throws token_stale after the person signed out. */
+  async assertFresh({ userId, issuedAt }: Identity): Promise<void> {
+    if (await this.#options.doors.isFresh(userId, new Date(issuedAt * 1000))) return
+    throw new AppError('token_stale', 'this token was issued before a sign-out; get a new one')
   }
 
   async #open(identity: Identity): Promise<OpenedTenant> {

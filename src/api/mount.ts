@@ -61,7 +61,7 @@ async function admit(request: FastifyRequest, route: Route, options: MountOption
   request.identity = identity
   if (route.kind === 'platform' && !identity.platformAdmin)
     throw new AppError('forbidden', 'this is for platform admins')
-  if (route.kind !== 'tenant') return
+  if (route.kind !== 'tenant') return await options.admission.assertFresh(identity)
   const { tenantId, roles } = await options.admission.open(identity)
   const member = { userId: identity.userId, issuedAt: new Date(identity.issuedAt * 1000).toISOString(), roles }
   request.log = request.log.child({ tenantId })

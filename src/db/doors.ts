@@ -66,6 +66,12 @@ export class Doors {
     await this.#call('sign_out_user', [userId, notBefore])
   }
 
+  /** Whether the person has not signed out since the token was issued. For what is done outside of any tenant. */
+  async isFresh(userId: string, issuedAt: Date): Promise<boolean> {
+    const [row] = await this.#call<{ is_fresh: boolean }>('is_fresh', [userId, issuedAt])
+    return row?.is_fresh === true
+  }
+
   async provisionTenant(organization: { id: string; alias: string; name: string; region: string }, actor: string) {
     const { id, alias, name, region } = organization
     const [row] = await this.#call<{ provision_tenant: string }>('provision_tenant', [id, alias, name, region, actor])

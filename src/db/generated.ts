@@ -203,6 +203,11 @@ export interface Sessions {
   title: string;
 }
 
+export interface SignOuts {
+  tokens_not_before: Timestamp;
+  user_id: string;
+}
+
 export interface Tenants {
   created_at: Generated<Timestamp>;
   run_cap: Generated<number>;
@@ -235,6 +240,7 @@ export interface DB {
   session_events: SessionEvents;
   session_files: SessionFiles;
   sessions: Sessions;
+  sign_outs: SignOuts;
   tenants: Tenants;
   users: Users;
 }

@@ -11,8 +11,8 @@ async function list<R = string>(text: string): Promise<R[]> {
   return rows.map((row) => (row.length === 1 ? row[0] : row))
 }
 
-/** Not of a tenant: which organization is where, and what the roles may do. The application may touch neither. */
-const platformTables = ['directory', 'role_permissions']
+/** Not of a tenant: which organization is where, what the roles may do, who signed out. The application may touch none. */
+const platformTables = ['directory', 'role_permissions', 'sign_outs']
 /** What was written stays as it was written. */
 const appendOnly = ['agent_versions', 'audit_entries', 'checkpoints', 'run_memory', 'session_events', 'session_files']
 const tables = await list(
@@ -149,6 +149,7 @@ t.test('the doors reach the tables that they are about', async (t) => {
     'directory: INSERT, SELECT',
     'memberships: INSERT, SELECT, UPDATE',
     'runs: SELECT, UPDATE',
+    'sign_outs: INSERT, SELECT, UPDATE',
     'tenants: INSERT, SELECT, UPDATE',
     'users: INSERT, SELECT, UPDATE',
   ])
