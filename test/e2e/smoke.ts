@@ -126,7 +126,11 @@ async function pilot(stack: { url: string; keycloakUrl: string }, alias: string)
   const operator = await on('operator signs in', () => signIn(stack, `operator@${alias}.test`, alias))
   await on('deploy the package', async () => {
     const form = new FormData()
-    form.append('package', new Blob([new Uint8Array(await writeArchive(await readTemplate(template)))]), 'package.tar.gz')
+    form.append(
+      'package',
+      new Blob([new Uint8Array(await writeArchive(await readTemplate(template)))]),
+      'package.tar.gz',
+    )
     return await builder('POST', `/v1/agents/${template}/versions?promote=true`, form)
   })
   const form = new FormData()
