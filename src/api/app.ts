@@ -14,8 +14,9 @@ import { sendProblem, toAppError } from './errors.ts'
 import { type HealthChecks, serveHealth } from './health.ts'
 import { type MountOptions, mount } from './mount.ts'
 import { documentApi } from './openapi.ts'
+import { createShares } from './shares.ts'
 
-export interface AppOptions extends Omit<MountOptions, 'authenticate'> {
+export interface AppOptions extends Omit<MountOptions, 'authenticate' | 'shares'> {
   readonly routes: readonly Route[]
   readonly doors: Doors
   readonly tokens: Tokens
@@ -54,7 +55,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const authenticate = await authentication(app, { ...options, audience: 'enginex-api' })
   app.setNotFoundHandler((request, reply) => sendProblem(new AppError('not_found', 'no such address'), request, reply))
   await app.register(async (scope) => {
-    for (const route of options.routes) mount(scope, route, { ...options, authenticate })
+    const shares = createShares()
+    for (const route of options.routes) mount(scope, route, { ...options, authenticate, shares })
   })
   serveHealth(app, options.health)
   await serveConsole(app, options.console)

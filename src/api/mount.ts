@@ -7,6 +7,7 @@ import { TenantContext } from '../tenancy/context.ts'
 import type { Download, Person, Route, ServerEvent } from '../tenancy/route.ts'
 import type { Admission } from './admission.ts'
 import { Problem } from './errors.ts'
+import type { Shares } from './shares.ts'
 import { openControl, sendStream } from './streams.ts'
 import { readUpload, type Upload } from './uploads.ts'
 
@@ -25,6 +26,7 @@ export interface MountOptions {
   readonly notifications: Notifications
   readonly admission: Admission
   readonly authenticate: (request: FastifyRequest) => Promise<Identity>
+  readonly shares: Shares
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
@@ -49,29 +51,39 @@ export function mount(app: FastifyInstance, route: Route, options: MountOptions)
       ...(body ? { body } : {}),
       response: { ...(response ? { [route.status]: response } : {}), default: Problem },
     },
-    onRequest: (request) => admit(request, route, options),
-    ...(route.method === 'GET' ? {} : { preValidation: (request: FastifyRequest) => takeBody(request, route) }),
+    onRequest: (request, reply) => admit(request, reply, route, options),
+    ...(route.method === 'GET'
+      ? {}
+      : {
+          preValidation: (request: FastifyRequest, reply: FastifyReply) =>
+            takeBody(request, reply, route, options.shares),
+        }),
     ...(route.upload ? { onResponse: async (request: FastifyRequest) => await request.upload?.discard() } : {}),
     handler: (request, reply) => answer(request, reply, route, options),
   })
 }
 
-async function admit(request: FastifyRequest, route: Route, options: MountOptions): Promise<void> {
+async function admit(request: FastifyRequest, reply: FastifyReply, route: Route, options: MountOptions): Promise<void> {
   const identity = await options.authenticate(request)
   request.identity = identity
   if (route.kind === 'platform' && !identity.platformAdmin)
     throw new AppError('forbidden', 'this is for platform admins')
-  if (route.kind !== 'tenant') return await options.admission.assertFresh(identity)
+  if (route.kind !== 'tenant') {
+    reply.raw.once('close', options.shares('own', identity.userId))
+    return await options.admission.assertFresh(identity)
+  }
   const { tenantId, roles } = await options.admission.open(identity)
   const member = { userId: identity.userId, issuedAt: new Date(identity.issuedAt * 1000).toISOString(), roles }
   request.log = request.log.child({ tenantId })
   request.tenantId = tenantId
   request.tenant = TenantContext.open(options.database, tenantId, member, route.permission)
+  reply.raw.once('close', options.shares(route.answers === 'stream' ? 'streams' : 'requests', tenantId))
 }
 
-async function takeBody(request: FastifyRequest, route: Route): Promise<void> {
+async function takeBody(request: FastifyRequest, reply: FastifyReply, route: Route, shares: Shares): Promise<void> {
   if (request.isMultipart()) {
     if (!route.upload) throw new AppError('unsupported_media_type', 'send application/json')
+    reply.raw.once('close', shares('uploads', request.tenantId!))
     request.upload = await readUpload(request, route.upload)
     request.body = request.upload.request
   } else if (route.upload && !route.schema.body) {

@@ -3,11 +3,14 @@ import { type ConnectionOptions, exclusivePool, prepareEntries, SharedConnection
 import { translate } from './refusals.ts'
 import { entries, entryValues, type Scope } from './scope.ts'
 import { type Rows, ScopedQuery, type Statement } from './statement.ts'
+import { createTurns } from './turns.ts'
 
 /** Runs statements of a transaction, one after the other, on the transaction's own connection. */
 export type Send = (statement: Statement) => Promise<Rows>
 
 const ready = new WeakSet<object>()
+/** How long a write waits for its turn, as long as for a connection. */
+const patienceMs = 5000
 
 /**
  * The database of one region. Every statement names its scope; the few that look across tenants are the doors
@@ -16,10 +19,13 @@ const ready = new WeakSet<object>()
 export class Database {
   readonly #shared: SharedConnections
   readonly #pool: pg.Pool
+  readonly #inTurn: ReturnType<typeof createTurns>
 
   constructor(options: ConnectionOptions) {
     this.#shared = new SharedConnections(options)
     this.#pool = exclusivePool(options)
+    // Whatever one tenant's writes wait for, half of the connections are left for the others.
+    this.#inTurn = createTurns(Math.ceil(this.#pool.options.max / 2), patienceMs)
   }
 
   /** Connects; refuses to run as a role that row level security does not bind, or over an unprotected table. */
@@ -57,7 +63,8 @@ export class Database {
 
   /** One write, one round trip, on a connection of its own: a lock wait holds up nobody else. */
   write(scope: Scope, statement: Statement): Promise<Rows> {
-    return this.#hold(
+    return this.#holdFor(
+      scope,
       (client) =>
         new Promise((resolve, reject) => {
           const query = new ScopedQuery(scope, statement, (error, rows) =>
@@ -73,7 +80,7 @@ export class Database {
    * without waiting. Commits when `work` resolves; a swallowed failure inside it still rolls back and throws.
    */
   transaction<T>(scope: Scope, work: (send: Send) => Promise<T>): Promise<T> {
-    return this.#hold(async (client) => {
+    return this.#holdFor(scope, async (client) => {
       const { name, text } = entries[scope.kind]
       const head = Promise.all([client.query('begin'), client.query({ name, text, values: entryValues(scope) })])
       head.catch(() => undefined)
@@ -111,6 +118,10 @@ export class Database {
   /** One of the SQL functions that look across tenants. Called by doors.ts only; test/architecture.test.ts keeps it so. */
   door(statement: Statement): Promise<Rows> {
     return this.#hold((client) => client.query(extended(statement)) as Promise<any>)
+  }
+
+  #holdFor<T>({ tenantId }: Scope, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    return this.#inTurn(tenantId, () => this.#hold(work))
   }
 
   async #hold<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {

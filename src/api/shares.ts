@@ -1,0 +1,37 @@
+import { AppError } from '../errors.ts'
+
+/** What one holder may have under way in this process, by kind. Far above what people do, far below what the process can. */
+const most = {
+  /** Of an organization. */
+  requests: 128,
+  /** Of an organization; they fill the disk. */
+  uploads: 4,
+  /** Of an organization. */
+  streams: 200,
+  /** Of a person, outside of any organization. */
+  own: 16,
+} as const
+
+export type Shares = (kind: keyof typeof most, holder: string) => () => void
+
+/**
+ * Counts what everyone has under way, so that nobody uses up what all share. The function that comes back takes a place
+ * and gives the way to leave it (once; more often changes nothing); it throws too_many_requests when there is none left.
+ */
+export function createShares(): Shares {
+  const taken = new Map<string, number>()
+  return (kind, holder) => {
+    const key = `${kind} ${holder}`
+    const before = taken.get(key) ?? 0
+    if (before >= most[kind]) throw new AppError('too_many_requests', `too many ${kind} are under way; try again`)
+    taken.set(key, before + 1)
+    let left = false
+    return () => {
+      if (left) return
+      left = true
+      const now = taken.get(key)! - 1
+      if (now > 0) taken.set(key, now)
+      else taken.delete(key)
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import pg from 'pg'
+import t from 'tap'
+import { testApp } from '../support/app.ts'
+import { seedTenant } from '../support/database.ts'
+import { until } from '../support/until.ts'
+import { seedWork } from './work.ts'
+
+// One organization may be as busy as it likes: the others go on, and it is told to wait.
+const { app, admin, adminUrl, doors, services, keycloak, tokenFor } = await testApp(t)
+const [acme, beta] = [await seedTenant(doors, 'acme'), await seedTenant(doors, 'beta')]
+for (const tenant of [acme, beta]) keycloak.know(tenant)
+const [work, flooded] = [await seedWork(admin, services.files, acme), await seedWork(admin, services.files, beta)]
+const [ours, theirs] = [await tokenFor(acme, 'operator'), await tokenFor(beta, 'operator')]
+const address = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))
+
+async function call(token: string, url: string, method: 'GET' | 'POST' = 'GET') {
+  const answer = await app.inject({ method, url, headers: { authorization: `Bearer ${token}` } })
+  return { status: answer.statusCode, code: answer.json().code, retryAfter: answer.headers['retry-after'] }
+}
+
+t.test('55 statements that wait for a lock hold up their own organization only', async (t) => {
+  const holder = new pg.Client(adminUrl)
+  await holder.connect()
+  t.teardown(() => holder.end())
+  await holder.query('begin')
+  await holder.query('select from app.runs where id = $1 for update', [flooded.runId])
+  const pauses = Array.from({ length: 60 }, () => call(theirs, `/v1/sessions/${flooded.sessionId}/pause`, 'POST'))
+  await until('they wait for the lock', async () => {
+    const waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    return (await admin.query(waiting)).rowCount
+  })
+  const started = performance.now()
+  t.equal((await call(ours, `/v1/sessions/${work.sessionId}/pause`, 'POST')).status, 200)
+  t.ok(performance.now() - started < 2000, 'a write of another organization is done meanwhile')
+  await holder.query('rollback')
+  t.ok(
+    (await Promise.all(pauses)).every(({ status }) => status === 200),
+    'they were only late',
+  )
+})
+
+t.test('55 more requests at once than a fair share are told to come back', async (t) => {
+  const many = Array.from({ length: 600 }, () => call(theirs, '/v1/sessions'))
+  const own = await call(ours, '/v1/sessions')
+  t.equal(own.status, 200)
+  const answers = await Promise.all(many)
+  const refused = answers.filter(({ status }) => status !== 200)
+  t.ok(refused.length > 0 && refused.length < 600, `${refused.length} of 600`)
+  for (const one of refused) t.match(one, { status: 429, code: 'too_many_requests', retryAfter: '1' })
+  t.equal((await call(theirs, '/v1/sessions')).status, 200, 'and are served when they do')
+})
+
+/** Sends a request and leaves the connection open. Resolves with the status line. */
+async function open(text: string): Promise<{ socket: Socket; status: string }> {
+  const socket = connect(Number(address.port), address.hostname)
+  t.teardown(() => socket.destroy())
+  socket.write(text)
+  const [answer] = await once(socket, 'data')
+  return { socket, status: String(answer).split('\r\n')[0] ?? '' }
+}
+
+t.test('55 streams of one organization do not use up the process', async (t) => {
+  const stream = (token: string, session: string) =>
+    open(`GET /v1/sessions/${session}/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n\r\n`)
+  const many = await Promise.all(Array.from({ length: 250 }, () => stream(theirs, flooded.sessionId)))
+  const refused = many.filter(({ status }) => status.includes(' 429 '))
+  t.ok(refused.length > 0 && refused.length < 250, `${refused.length} of 250`)
+  t.match((await stream(ours, work.sessionId)).status, / 200 /, 'another organization is served')
+  for (const { socket } of many) socket.destroy()
+  await until('places are free again', async () => (await stream(theirs, flooded.sessionId)).status.includes(' 200 '))
+})
