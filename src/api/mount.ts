@@ -83,6 +83,7 @@ async function admit(request: FastifyRequest, reply: FastifyReply, route: Route,
 async function takeBody(request: FastifyRequest, reply: FastifyReply, route: Route, shares: Shares): Promise<void> {
   if (request.isMultipart()) {
     if (!route.upload) throw new AppError('unsupported_media_type', 'send application/json')
+    await request.tenant!.prove()
     reply.raw.once('close', shares('uploads', request.tenantId!))
     request.upload = await readUpload(request, route.upload)
     request.body = request.upload.request

@@ -73,6 +73,11 @@ export class TenantContext<in P extends Provable = never> {
     return this.#scope.userId
   }
 
+  /** Lets the database check who acts, where no query comes first: before something is taken in, or where none is needed. */
+  async prove(): Promise<void> {
+    await this.#database.read(this.#scope, { name: 'prove', text: 'select' })
+  }
+
   /** Queries of one round trip each. Throws while a transaction is open: they would not see what it did. */
   get rows(): TenantQueries {
     if (this.#transactionOpen) throw new Error("a transaction is open: use its own queries, not the context's")

@@ -92,7 +92,7 @@ export function agentRoutes({ files }: Services) {
       permission: 'agents:read',
       summary: 'List the templates that ship with EngineX',
       schema: { response: TemplateList },
-      handler: () => templates(),
+      handler: (tenant) => templates(tenant),
     }),
     tenantRoute({
       method: 'POST',

@@ -6,7 +6,8 @@ import type { AgentVersion, Template } from './schema.ts'
 import { deployFiles } from './service.ts'
 
 /** The packages that ship with the product. */
-export async function templates(): Promise<{ items: Template[] }> {
+export async function templates(tenant: TenantContext<'agents:read'>): Promise<{ items: Template[] }> {
+  await tenant.prove()
   return { items: await listTemplates() }
 }
 
@@ -16,7 +17,7 @@ export async function deployTemplate(
   tenant: TenantContext<'agents:read' | 'agents:write'>,
   name: string,
 ): Promise<AgentVersion> {
-  const { items } = await templates()
+  const { items } = await templates(tenant)
   if (!items.some((template) => template.name === name)) throw notFound('template')
   return await deployFiles(files, tenant, name, await readTemplate(name), true)
 }
