@@ -58,7 +58,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     const shares = createShares()
     for (const route of options.routes) mount(scope, route, { ...options, authenticate, shares })
   })
-  serveHealth(app, options.health)
+  serveHealth(app, options.health, options.now)
   await serveConsole(app, options.console)
   return app
 }

@@ -8,6 +8,8 @@ export interface HealthChecks {
   readonly identity: () => Promise<boolean>
 }
 
+const freshMs = 1000
+
 const Ready = Type.Object({
   ready: Type.Boolean(),
   database: Type.Boolean(),
@@ -19,17 +21,23 @@ const Ready = Type.Object({
  * /healthz: this process answers. /readyz: it can serve; 503 when the database cannot be reached. Keycloak being down is
  * said and does not make it unready: verified tokens keep working.
  */
-export function serveHealth(app: FastifyInstance, checks: HealthChecks): void {
+export function serveHealth(app: FastifyInstance, checks: HealthChecks, now: () => number): void {
+  const ask = onceInAWhile(now, () => Promise.all([checks.database(), checks.notifications(), checks.identity()]))
   app.get('/healthz', { schema: { response: { 200: Type.Object({ status: Type.Literal('ok') }) } } }, async () => ({
     status: 'ok' as const,
   }))
   app.get('/readyz', { schema: { response: { 200: Ready, 503: Ready } } }, async (_request, reply) => {
-    const [database, notifications, identity] = await Promise.all([
-      checks.database(),
-      checks.notifications(),
-      checks.identity(),
-    ])
+    const [database, notifications, identity] = await ask()
     const ready = database && notifications
     return reply.code(ready ? 200 : 503).send({ ready, database, notifications, identity })
   })
+}
+
+/** Anybody may ask, without a token: however many do, the database and Keycloak are asked once a second. */
+function onceInAWhile<T>(now: () => number, ask: () => Promise<T>): () => Promise<T> {
+  let last: { readonly at: number; readonly answer: Promise<T> } | undefined
+  return () => {
+    if (!last || now() - last.at >= freshMs) last = { at: now(), answer: ask() }
+    return last.answer
+  }
 }

@@ -71,3 +71,16 @@ t.test('55 streams of one organization do not use up the process', async (t) => 
   for (const { socket } of many) socket.destroy()
   await until('places are free again', async () => (await stream(theirs, flooded.sessionId)).status.includes(' 200 '))
 })
+
+t.test('55 asking for the health of the process, which anybody may, asks the others once in a while', async (t) => {
+  let asked = 0
+  const { healthy } = keycloak
+  keycloak.healthy = () => {
+    asked += 1
+    return healthy()
+  }
+  const answers = await Promise.all(Array.from({ length: 300 }, () => app.inject('/readyz')))
+  keycloak.healthy = healthy
+  t.ok(answers.every(({ statusCode }) => statusCode === 200))
+  t.ok(asked <= 5, `Keycloak and the database were asked ${asked} times`)
+})
