@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
+import { setImmediate as others } from 'node:timers/promises'
 import { CsvError, type Info, parse } from 'csv-parse'
 import { AppError, type Fault } from '../errors.ts'
 import { checkJson } from './json-schema.ts'
@@ -15,6 +16,11 @@ export interface RowsSchema {
 export type CsvRow = Record<string, string>
 
 const mostRows = 100_000
+const mostColumns = 500
+/** Rows times columns: what a row costs in memory is its columns, be they empty. */
+const mostCells = 5_000_000
+/** Cells after which others get their turn: this thread serves all of them. */
+const cellsAtOnce = 10_000
 const mostFaults = 20
 const mostBytes = 64 * 1024 * 1024
 const recordBytes = 64 * 1024
@@ -22,7 +28,8 @@ const recordBytes = 64 * 1024
 /**
  * Reads a CSV file with a header line, UTF-8 with or without BOM. Throws input_invalid with the file, line and reason of
  * up to 20 faults: a missing column, a value that does not fit its schema, a row too long or too short, a repeated id,
- * text that is not UTF-8. Memory grows with the rows: at most 100,000 and 64 MB. The source is closed in any case.
+ * text that is not UTF-8. Memory grows with the rows: at most 100,000, of 500 columns, 5 million values and 64 MB. The
+ * source is closed in any case.
  */
 export async function readCsv(source: Readable | string, file: string, schema: RowsSchema): Promise<CsvRow[]> {
   const rows: CsvRow[] = []
@@ -44,6 +51,7 @@ async function scan(
   const faults: Fault[] = []
   const most = Math.min(schema.maxItems ?? mostRows, mostRows)
   let count = 0
+  let columns = 0
   const fail = (reason: string, line?: number) => {
     faults.push({ file, ...(line ? { line } : {}), reason })
     return faults.length >= mostFaults
@@ -57,6 +65,13 @@ async function scan(
       }
       if (check(record).some((reason) => fail(reason, info.lines))) break
       count += 1
+      columns ||= Object.keys(record).length
+      const cells = count * columns
+      if (cells > mostCells) {
+        fail(`more than ${mostCells} values`, info.lines)
+        break
+      }
+      if (cells % cellsAtOnce < columns) await others()
       take(record)
     }
   } catch (error) {
@@ -115,6 +130,7 @@ class Refused extends Error {}
 
 function checkedHeader(header: string[], required: readonly string[]): string[] {
   const names = header.map((name) => name.trim())
+  if (names.length > mostColumns) throw new Refused(`the header line has more than ${mostColumns} columns`)
   const missing = required.filter((name) => !names.includes(name))
   if (missing.length > 0) throw new Refused(`the header line lacks the column ${missing.join(', ')}`)
   const twice = names.find((name, index) => names.indexOf(name) !== index)

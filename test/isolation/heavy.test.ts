@@ -1,7 +1,9 @@
+import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { parsePackage } from '../../src/engine/package.ts'
 import { checkInputSchema } from '../../src/engine/schemas.ts'
 import { createValueCheck } from '../../src/engine/values.ts'
+import { checkCsv, readCsv } from '../../src/providers/csv.ts'
 import { checkJson } from '../../src/providers/json-schema.ts'
 
 // The API is one thread for all organizations: what a stranger's package, schema or input makes it compute stays short.
@@ -64,4 +66,26 @@ t.test('52 an input that is compared with thousands of allowed values', async (t
 t.test('a form gets every fault at once', async (t) => {
   const schema = { type: 'object', properties: { a: { type: 'string' }, b: { type: 'string' } }, required: ['c'] }
   t.equal(checkJson(schema, { a: 1, b: 2 }, 'input').length, 3)
+})
+
+t.test('51 a file of thousands of columns, all of them empty', async (t) => {
+  const csv = (columns: number, rows: number) =>
+    Readable.from([
+      Buffer.from(`${fill(columns, (index) => `c${index}`).join(',')}\n`),
+      ...fill(rows, () => Buffer.from(`${','.repeat(columns - 1)}\n`)),
+    ] as Buffer[])
+  const schema = { items: { properties: { c0: { type: 'string' } } } } as object
+  await t.rejects(readCsv(csv(15_000, 1), 'wide', schema), { code: 'input_invalid', message: /more than 500 columns/ })
+  await t.rejects(checkCsv(csv(500, 10_100), 'large', schema), { code: 'input_invalid', message: /5000000 values/ })
+})
+
+t.test('55 others have their turn while a large file is checked', async (t) => {
+  let turns = 0
+  const counting = setInterval(() => {
+    turns += 1
+  }, 0)
+  t.teardown(() => clearInterval(counting))
+  const rows = fill(20_000, () => Buffer.from('1,2,3,4,5,6,7,8,9,10\n')) as Buffer[]
+  await checkCsv(Readable.from([Buffer.from('a,b,c,d,e,f,g,h,i,j\n'), ...rows]), 'long', {})
+  t.ok(turns >= 10, `${turns} turns`)
 })
