@@ -53,7 +53,15 @@ export const theme = createTheme({
   fontFamilyMonospace: 'ui-monospace, "SF Mono", "Cascadia Code", "Liberation Mono", monospace',
   headings: { fontWeight: '650' },
   components: {
-    Badge: { defaultProps: { variant: 'light', radius: 'sm', tt: 'none', fw: 600, style: { flexShrink: 0 } } },
+    Badge: {
+      defaultProps: {
+        variant: 'light',
+        radius: 'sm',
+        tt: 'none',
+        fw: 600,
+        style: { flexShrink: 0, minWidth: 'max-content' },
+      },
+    },
     Card: { defaultProps: { withBorder: true, padding: 'lg' } },
     Tooltip: { defaultProps: { openDelay: 300 } },
     Modal: { defaultProps: { centered: true } },
@@ -69,5 +77,6 @@ export const resolveVariables: CSSVariablesResolver = () => {
     [`--mantine-color-${color}-light-hover`, `color-mix(in srgb, var(--mantine-color-${color}-5) 28%, transparent)`],
     [`--mantine-color-${color}-light-color`, `var(--mantine-color-${color}-2)`],
   ])
-  return { variables: {}, light: {}, dark: Object.fromEntries(entries) }
+  const error = ['--mantine-color-error', 'var(--mantine-color-red-4)']
+  return { variables: {}, light: {}, dark: Object.fromEntries([...entries, error]) }
 }

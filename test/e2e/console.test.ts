@@ -1,6 +1,6 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import { decodeJwt } from 'jose'
-import type { Page } from 'playwright-core'
+import type { Page, Route } from 'playwright-core'
 import t from 'tap'
 import { until } from '../support/until.ts'
 import { launchBrowser, openVisitor, signIn, submitPassword, type Visitor } from './support/browser.ts'
@@ -119,15 +119,16 @@ t.test('switching the organization leaves nothing of the first', async (t) => {
   await bea.getByRole('menuitem', { name: /Beta/ }).click()
   await bea.getByRole('link', { name: 'Reconciliation of Beta' }).waitFor()
   t.notMatch(await bea.content(), /Acme|First reconciliation|\/o\/acme/)
-  const aliases = new Set(spoken.flat())
-  t.strictSame([...aliases], ['beta'], 'every request after the switch speaks for Beta alone')
+  t.strictSame([...new Set(spoken.flat())], ['beta'], 'every request after the switch speaks for Beta alone')
   t.equal(await bea.getByRole('button', { name: 'Review and decide' }).count(), 0, 'a builder decides nothing')
 
   const second = await bea.context().newPage()
   await second.goto('/o/acme/sessions')
   await second.getByRole('link', { name: 'First reconciliation' }).waitFor()
+  await bea.route('**/v1/sessions?*', refuseOnce())
   await bea.getByRole('link', { name: 'Sessions', exact: true }).click()
   await bea.getByRole('link', { name: 'Reconciliation of Beta' }).waitFor()
+  t.strictSame([...new Set(spoken.flat())], ['beta'], 'a renewed token speaks for the same organization')
   t.notMatch(await bea.content(), /First reconciliation/, 'two tabs keep to their own organization')
   await bea.goto('/o/gamma/sessions')
   await bea.getByText('There is nothing here for you').waitFor()
@@ -158,21 +159,37 @@ t.test('nothing serious in the way of assistive technology, in the light and in 
   }
 })
 
-t.test(
-  'signing out everywhere ends every page at its next request, and one signs in again where one was',
-  async (t) => {
-    await olga.goto('/o/acme/sessions')
-    await olga.getByRole('link', { name: 'First reconciliation' }).waitFor()
-    await operator('POST', '/v1/me/sign-out')
-    await olga.getByRole('link', { name: 'Reports', exact: true }).click()
-    await olga.getByRole('heading', { name: 'Your sign-in has ended' }).waitFor()
-    t.notMatch(await olga.content(), /First reconciliation|Acme/)
-    await olga.getByRole('button', { name: 'Sign in again' }).click()
-    await submitPassword(olga, 'operator@acme.test', password)
-    await olga.getByRole('heading', { name: 'Reports' }).waitFor()
-    t.equal(new URL(olga.url()).pathname, '/o/acme/reports')
-  },
-)
+t.test('a suspended organization is said so, and works again when it is reactivated', async (t) => {
+  const platform = await requestsOf(url, 'platform@enginex.test')
+  const { items } = await platform<{ items: { id: string; alias: string }[] }>('GET', '/v1/platform/organizations')
+  const { id } = items.find(({ alias }) => alias === 'acme')!
+  await olga.goto('/o/acme/sessions')
+  await olga.getByRole('link', { name: 'First reconciliation' }).waitFor()
+  const pia = await visit()
+  await signIn(pia, '/', 'platform@enginex.test', password)
+  await pia.getByRole('button', { name: 'Suspend Acme Corporation' }).click()
+  await pia.getByRole('button', { name: 'Suspend acme', exact: true }).click()
+  await pia.getByText('Suspended', { exact: true }).waitFor()
+  await olga.getByRole('link', { name: 'Reports', exact: true }).click()
+  await olga.getByText('This organization is suspended').waitFor()
+  t.equal(await olga.getByRole('table').count(), 0)
+  await platform('POST', `/v1/platform/organizations/${id}/reactivate`)
+  await olga.getByRole('button', { name: 'Try again' }).click()
+  await olga.getByRole('table', { name: 'Reports' }).waitFor()
+})
+
+t.test('signing out everywhere ends every page, and one signs in again where one was', async (t) => {
+  await olga.goto('/o/acme/sessions')
+  await olga.getByRole('link', { name: 'First reconciliation' }).waitFor()
+  await operator('POST', '/v1/me/sign-out')
+  await olga.getByRole('link', { name: 'Reports', exact: true }).click()
+  await olga.getByRole('heading', { name: 'Your sign-in has ended' }).waitFor()
+  t.notMatch(await olga.content(), /First reconciliation|Acme/)
+  await olga.getByRole('button', { name: 'Sign in again' }).click()
+  await submitPassword(olga, 'operator@acme.test', password)
+  await olga.getByRole('heading', { name: 'Reports' }).waitFor()
+  t.equal(new URL(olga.url()).pathname, '/o/acme/reports')
+})
 
 t.test('the browser found nothing to complain about', async (t) => {
   t.strictSame(
@@ -184,6 +201,17 @@ t.test('the browser found nothing to complain about', async (t) => {
 
 function csv(name: string, content: string | Buffer) {
   return { name: `${name}.csv`, mimeType: 'text/csv', buffer: Buffer.from(content) }
+}
+
+/** Answers the first request as the API does when a token is too old. */
+function refuseOnce() {
+  let refused = false
+  return async (route: Route) => {
+    if (refused) return await route.continue()
+    refused = true
+    const body = { code: 'token_stale', detail: 'renew the token', status: 401, requestId: 'r' }
+    await route.fulfill({ status: 401, contentType: 'application/problem+json', body: JSON.stringify(body) })
+  }
 }
 
 /** Aliases of the organizations that a request speaks for. */

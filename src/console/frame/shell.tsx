@@ -1,7 +1,7 @@
 import { AppShell, Burger, Group, Text, UnstyledButton } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { type ReactNode, Suspense } from 'react'
-import { Link } from 'wouter'
+import { type ReactNode, Suspense, useEffect } from 'react'
+import { Link, useLocation } from 'wouter'
 import { Loading } from '../parts/states.tsx'
 import { pathTo } from '../paths.ts'
 import { Boundary } from './boundary.tsx'
@@ -17,6 +17,11 @@ interface ShellProps {
 /** The frame around every page. */
 export function Shell({ heading, navigation, children }: ShellProps) {
   const [opened, { toggle, close }] = useDisclosure(false)
+  const [location] = useLocation()
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another page begins at its top
+  useEffect(() => {
+    scrollTo(0, 0)
+  }, [location])
   return (
     <AppShell
       header={{ height: 56 }}

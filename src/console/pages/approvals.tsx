@@ -1,4 +1,4 @@
-import { SegmentedControl, Text } from '@mantine/core'
+import { Box, SegmentedControl, Text } from '@mantine/core'
 import { Link, useSearchParams } from 'wouter'
 import { usePages } from '../api/hooks.ts'
 import { resources } from '../api/resources.ts'
@@ -29,7 +29,15 @@ export default function Approvals() {
   const choose = (value: string) => setSearch(value === 'pending' ? {} : { status: value }, { replace: true })
   return (
     <Page title="Approvals">
-      <SegmentedControl data={filters} value={status} onChange={choose} aria-label="Which approvals" w="fit-content" />
+      <Box style={{ overflowX: 'auto' }}>
+        <SegmentedControl
+          data={filters}
+          value={status}
+          onChange={choose}
+          aria-label="Which approvals"
+          w="fit-content"
+        />
+      </Box>
       <Show reading={approvals}>
         {() =>
           approvals.items.length === 0 ? (

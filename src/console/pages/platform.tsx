@@ -76,7 +76,7 @@ function SwitchStatus({ organization: { id, name, alias, status } }: { readonly 
       <Confirm
         title={verb === 'suspend' ? `Suspend ${name}?` : `Reactivate ${name}?`}
         verb={verb === 'suspend' ? `Suspend ${alias}` : `Reactivate ${alias}`}
-        color={verb === 'suspend' ? 'red' : 'pine'}
+        color={verb === 'suspend' ? 'red.9' : 'pine'}
         pending={act.isPending}
         error={act.error}
         onConfirm={() => act.mutateAsync(undefined)}

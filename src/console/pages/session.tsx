@@ -68,7 +68,7 @@ function Detail({ session }: { readonly session: SessionDetail }) {
       <Grid gap="lg">
         <Grid.Col span={{ base: 12, md: 5 }}>
           <Section title="Steps">
-            <Steps runId={run.id} />
+            <Steps runId={run.id} ended={run.finishedAt !== null} />
           </Section>
         </Grid.Col>
         <Grid.Col span={{ base: 12, md: 7 }}>

@@ -16,7 +16,7 @@ interface ConfirmProps {
 }
 
 /** Asks before something is done that is not easily undone. */
-export function Confirm({ title, children, verb, color = 'red', onConfirm, error, pending, trigger }: ConfirmProps) {
+export function Confirm({ title, children, verb, color = 'red.9', onConfirm, error, pending, trigger }: ConfirmProps) {
   const [opened, { open, close }] = useDisclosure(false)
   const confirm = () => onConfirm().then(close, () => {})
   return (

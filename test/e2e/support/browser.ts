@@ -23,6 +23,8 @@ export async function openVisitor(browser: Browser, consoleUrl: string): Promise
     viewport: { width: 1360, height: 900 },
     reducedMotion: 'reduce',
   })
+  // A browser without passkeys: where there is no device that could hold one, Keycloak's page gives up and begins anew.
+  await context.addInitScript(() => Reflect.deleteProperty(window, 'PublicKeyCredential'))
   const page = await context.newPage()
   page.setDefaultTimeout(20_000)
   const complaints: string[] = []

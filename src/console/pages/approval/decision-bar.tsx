@@ -35,7 +35,12 @@ export function DecisionBar({ approval, edited, valid }: DecisionBarProps) {
     const values = decision === 'edit' ? { values: edited } : {}
     decide.mutate(
       { decision, payloadHash: approval.payloadHash, reason: reason.trim(), ...values },
-      { onSuccess: () => notifications.show({ title: done[decision], message: approval.title }) },
+      {
+        onSuccess: () => {
+          notifications.show({ title: done[decision], message: approval.title })
+          scrollTo(0, 0)
+        },
+      },
     )
   }
   return (

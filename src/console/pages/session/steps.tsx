@@ -14,8 +14,10 @@ const looks: Readonly<Record<Step['status'], readonly [color: string, icon: Icon
   waiting: ['amber', 'inbox', 'waits for a person'],
 }
 
-/** The steps of a run in the order they were taken. */
-export function Steps({ runId }: { readonly runId: string }) {
+const stopped = ['gray', 'cross', 'ended here'] as const
+
+/** The steps of a run in the order they were taken; one that was under way when the run ended, ended with it. */
+export function Steps({ runId, ended }: { readonly runId: string; readonly ended: boolean }) {
   const steps = useResource(resources.steps(runId))
   return (
     <Card>
@@ -27,39 +29,47 @@ export function Steps({ runId }: { readonly runId: string }) {
             </Text>
           ) : (
             <Timeline bulletSize={24} lineWidth={2} active={items.length}>
-              {items.map((step) => (
-                <Timeline.Item
-                  key={`${step.step}.${step.attempt}`}
-                  color={looks[step.status][0]}
-                  bullet={<Icon name={looks[step.status][1]} size={13} />}
-                  title={
-                    <Group gap={6}>
-                      <Text fw={600} size="sm">
-                        {humanize(step.nodeId)}
-                      </Text>
-                      {step.attempt > 1 && (
-                        <Text size="xs" c="dimmed">
-                          attempt {step.attempt}
-                        </Text>
-                      )}
-                    </Group>
-                  }
-                >
-                  <Text size="xs" c="dimmed">
-                    {looks[step.status][2]} · <Time value={step.startedAt} as="clock" />
-                    {step.finishedAt && ` · ${duration(Date.parse(step.finishedAt) - Date.parse(step.startedAt))}`}
-                  </Text>
-                  {step.error && (
-                    <Text size="sm" c="red" className="prose">
-                      {step.error.message}
+              {items.map((step) => {
+                const over = ended && step.finishedAt === null
+                const [color, icon, words] = over ? stopped : looks[step.status]
+                return (
+                  <Timeline.Item
+                    key={`${step.step}.${step.attempt}`}
+                    color={color}
+                    bullet={<Icon name={icon} size={13} />}
+                    title={<StepTitle step={step} />}
+                  >
+                    <Text size="xs" c="dimmed">
+                      {words} · <Time value={step.startedAt} as="clock" />
+                      {step.finishedAt && ` · ${duration(Date.parse(step.finishedAt) - Date.parse(step.startedAt))}`}
                     </Text>
-                  )}
-                </Timeline.Item>
-              ))}
+                    {step.error && (
+                      <Text size="sm" c="red" className="prose">
+                        {step.error.message}
+                      </Text>
+                    )}
+                  </Timeline.Item>
+                )
+              })}
             </Timeline>
           )
         }
       </Show>
     </Card>
+  )
+}
+
+function StepTitle({ step: { nodeId, attempt } }: { readonly step: Step }) {
+  return (
+    <Group gap={6}>
+      <Text fw={600} size="sm">
+        {humanize(nodeId)}
+      </Text>
+      {attempt > 1 && (
+        <Text size="xs" c="dimmed">
+          attempt {attempt}
+        </Text>
+      )}
+    </Group>
   )
 }
