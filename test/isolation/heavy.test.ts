@@ -75,7 +75,7 @@ t.test('51 a file of thousands of columns, all of them empty', async (t) => {
       ...fill(rows, () => Buffer.from(`${','.repeat(columns - 1)}\n`)),
     ] as Buffer[])
   const schema = { items: { properties: { c0: { type: 'string' } } } } as object
-  await t.rejects(readCsv(csv(15_000, 1), 'wide', schema), { code: 'input_invalid', message: /more than 500 columns/ })
+  await t.rejects(readCsv(csv(5000, 1), 'wide', schema), { code: 'input_invalid', message: /more than 500 columns/ })
   await t.rejects(checkCsv(csv(500, 10_100), 'large', schema), { code: 'input_invalid', message: /5000000 values/ })
 })
 
