@@ -27,11 +27,10 @@ function show(page: ReactNode): void {
 
 /** Signs in without leaving the page where that is possible, else through Keycloak, and back to the same address. */
 async function start(): Promise<void> {
-  const settings = (await (await fetch('/console-config.json')).json()) as SignInSettings
-  if (location.pathname === pathTo('signedOut', {})) {
-    const signIn = () => location.assign(pathTo('start', {}))
-    return show(<SignedOut onSignIn={signIn} />)
-  }
+  const settings = await readSettings()
+  const signInAgain = () => void leaveToSignIn(settings)
+  if (location.pathname === pathTo('signedOut', {}))
+    return show(<SignedOut onSignIn={() => location.assign(pathTo('start', {}))} />)
   try {
     const returned = /[#&]state=/.test(location.hash)
     const grant = await requestGrant(settings, scopeFor(null))
@@ -39,8 +38,14 @@ async function start(): Promise<void> {
     if (returned) throw new Error('the sign-in was not completed')
     await leaveToSignIn(settings)
   } catch (error) {
-    show(<SignInFailed error={asError(error)} onSignIn={() => void leaveToSignIn(settings)} />)
+    show(<SignInFailed error={asError(error)} onSignIn={signInAgain} />)
   }
+}
+
+async function readSettings(): Promise<SignInSettings> {
+  const answer = await fetch('/console-config.json')
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}`)
+  return (await answer.json()) as SignInSettings
 }
 
 /** keycloak-js throws what Keycloak said as it is. */
@@ -50,4 +55,4 @@ function asError(error: unknown): Error {
   return new Error(text ?? code ?? 'the sign-in service refused')
 }
 
-void start()
+start().catch((error) => show(<SignInFailed error={error} onSignIn={() => location.reload()} />))

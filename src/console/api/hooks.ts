@@ -71,7 +71,8 @@ export function usePages<T>(resource: Resource<Page<T>>, { enabled = true, every
     initialPageParam: '',
     getNextPageParam: (page) => page.nextCursor,
     enabled,
-    refetchInterval: everyMs,
+    // Somebody who reads back into the past is not disturbed.
+    refetchInterval: ({ state }) => (state.data && state.data.pages.length > 1 ? false : everyMs),
   })
   return { ...pages, items: pages.data?.pages.flatMap((page) => page.items) ?? [] }
 }

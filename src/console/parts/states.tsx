@@ -1,6 +1,6 @@
 import { Alert, Button, Card, Code, Group, Skeleton, Stack, Text, ThemeIcon, Title } from '@mantine/core'
 import { type ReactNode, useEffect } from 'react'
-import { Problem } from '../api/problem.ts'
+import { isPassing, Problem } from '../api/problem.ts'
 import { NotMember, SignInEnded } from '../sign-in/sign-in.ts'
 import { CopyId } from './copy.tsx'
 import { Icon, type IconName } from './icons.tsx'
@@ -143,7 +143,10 @@ interface Reading<T> {
   readonly refetch: () => unknown
 }
 
-/** The one way to show what is read: skeleton, error with retry, or the thing. What was read before stays while it is read anew. */
+/**
+ * The one way to show what is read: skeleton, error with retry, or the thing. What was read before stays when reading it
+ * anew fails in passing, and goes when it is refused: the person may not see it any more.
+ */
 export function Show<T>({
   reading,
   lines,
@@ -154,7 +157,8 @@ export function Show<T>({
   readonly children: (data: T) => ReactNode
 }) {
   const { data, error, refetch } = reading
-  if (data !== undefined) return children(data)
+  const refused = error instanceof NotMember || (error instanceof Problem && !isPassing(error))
+  if (data !== undefined && !refused) return children(data)
   if (error) return <ErrorState error={error} onRetry={() => void refetch()} />
   return <Loading {...(lines ? { lines } : {})} />
 }
