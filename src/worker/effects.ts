@@ -3,6 +3,7 @@ import type { Effect, EngineEvent, Input } from '../engine/machine.ts'
 import type { AgentPackage } from '../engine/package.ts'
 import { AppError } from '../errors.ts'
 import { recordReport, writeReport } from '../features/reports/service.ts'
+import { maxRunSize, sizeOf } from '../features/runs/size.ts'
 import type { Files } from '../providers/files.ts'
 import type { Sandbox } from '../providers/sandbox.ts'
 import type { CallModel } from './model.ts'
@@ -12,8 +13,6 @@ import { isStorable, makeStorable } from './storable.ts'
 const maxTimeoutMs = 60_000
 const memoryMb = 64
 const outputBytes = 16 * 1024 * 1024
-/** All that a run remembers, as JSON text: it is in this process's memory while the run is in hand. */
-const maxRunSize = 64 * 1024 * 1024
 
 export interface EffectProviders {
   readonly files: Files
@@ -29,7 +28,7 @@ export interface EffectContext {
   readonly agent: AgentPackage
   /** ISO 8601: the checkpoint's time, so that a repeated effect sees what the first attempt saw. */
   readonly at: string
-  /** Characters of all that the run remembers now, as JSON text. */
+  /** Of all that the run remembers now; see features/runs/size.ts. */
   readonly memorySize: number
   readonly signal: AbortSignal
 }
@@ -85,12 +84,8 @@ async function runTool({ sandbox }: EffectProviders, context: EffectContext, eff
   }
   const text = JSON.stringify(ran.output ?? null)
   if (!isStorable(text)) return failed(call, 'tool_invalid', `${tool}: its output holds a NUL or half a character`)
-  if (context.memorySize + text.length > maxRunSize) {
-    return failed(
-      call,
-      'run_too_large',
-      `${tool}: the run would remember more than ${maxRunSize / 1024 / 1024} million characters`,
-    )
+  if (context.memorySize + sizeOf(text) > maxRunSize) {
+    return failed(call, 'run_too_large', `${tool}: the run would remember more than a run may`)
   }
   return { input: { kind: 'tool_result', call, result: { ok: true, output: ran.output } } }
 }

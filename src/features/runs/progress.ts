@@ -4,6 +4,7 @@ import type { EngineEvent, Memory, RunState, StepRecord, Transition } from '../.
 import { notFound } from '../../errors.ts'
 import type { TenantContext } from '../../tenancy/context.ts'
 import { appendEvents, notifyRuns } from './repository.ts'
+import { sizeOf, sizeOfColumn } from './size.ts'
 
 /** What a worker reads and writes of a run that it holds. Everything here runs behind app.enter_run. */
 export type RunTenant = TenantContext<'runs:advance'>
@@ -19,7 +20,7 @@ export interface LoadedRun {
   /** Null before the first transition. */
   readonly state: RunState | null
   readonly memory: Memory
-  /** How long each key's value is as JSON text. */
+  /** What each key's value takes up, as size.ts estimates it. */
   readonly sizes: Readonly<Record<string, number>>
   /** ISO 8601: when the checkpoint was written, or the run was queued. Repeated effects see the same time again. */
   readonly at: string
@@ -90,7 +91,7 @@ export async function loadRun(tenant: RunTenant, { runId, sessionId }: RunKey): 
 }
 
 function latestMemory(runId: string): RawBuilder<{ key: string; value: unknown; size: number }> {
-  return sql`select m.key, m.value, length(m.value::text) as size from run_memory m
+  return sql`select m.key, m.value, ${sizeOfColumn(sql`m.value`)} as size from run_memory m
               where m.run_id = ${runId}
                 and m.seq = (select max(l.seq) from run_memory l where l.run_id = m.run_id and l.key = m.key)`
 }
@@ -166,7 +167,7 @@ async function writeMemory(tx: TenantQueries, { runId }: RunKey, seq: number, wr
     value: JSON.stringify(value ?? null),
   }))
   if (rows.length > 0) await tx.insertInto('run_memory').values(rows).execute()
-  return Object.fromEntries(rows.map(({ key, value }) => [key, value.length]))
+  return Object.fromEntries(rows.map(({ key, value }) => [key, sizeOf(value)]))
 }
 
 async function writeSteps(tx: TenantQueries, { runId }: RunKey, steps: readonly StepRecord[]): Promise<void> {
