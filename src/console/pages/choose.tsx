@@ -14,8 +14,8 @@ export default function Choose() {
   return (
     <Page title={organizations.length > 0 ? 'Choose an organization' : 'Welcome to EngineX'}>
       {organizations.length === 0 ? (
-        <Empty icon="members" title="You do not belong to an organization yet">
-          Ask an administrator of your organization to add you. Then open this page again.
+        <Empty icon="members" title="You have no organization to work in">
+          Ask an administrator of your organization to add you, or whether it is suspended. Then open this page again.
         </Empty>
       ) : (
         <Stack maw={520}>

@@ -17,7 +17,7 @@ export default function NotFound() {
           </Button>
         }
       >
-        The address is wrong, or it belongs to an organization that you are not a member of.
+        The address is wrong, or it belongs to an organization that is suspended or that you are not a member of.
       </Empty>
     </Page>
   )
