@@ -79,7 +79,8 @@ const models = {
 
 const worker = {
   ...common,
-  ENGINEX_WORKER_SLOTS: or(4, whole(1, 64, 'how many runs this process advances at once')),
+  // More than the cap of one tenant's runs (tenants.run_cap, 4), so that none of them fills a worker.
+  ENGINEX_WORKER_SLOTS: or(6, whole(1, 64, 'how many runs this process advances at once')),
   ...models,
 }
 

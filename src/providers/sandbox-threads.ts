@@ -5,10 +5,13 @@ import { Worker } from 'node:worker_threads'
 const resourceLimits = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 16 }
 
 export interface Threads {
-  /** In the order of asking, when fewer than the most are taken. Throws the signal's reason when it is aborted first. */
-  take(signal: AbortSignal): Promise<Worker>
+  /**
+   * In the order of asking, when fewer than the most are taken and the holder leaves one to others. Throws the signal's
+   * reason when it is aborted first.
+   */
+  take(holder: string, signal: AbortSignal): Promise<Worker>
   /** Every thread that was taken comes back; one that is not usable any more is killed. */
-  give(thread: Worker, usable: boolean): void
+  give(holder: string, thread: Worker, usable: boolean): void
   /** Kills them all. */
   end(): Promise<void>
 }
@@ -36,8 +39,8 @@ export function createThreads(most: number, idleMs: number): Threads {
   }
 
   return {
-    async take(signal) {
-      await turns.take(signal)
+    async take(holder, signal) {
+      await turns.take(holder, signal)
       try {
         const [thread, retirement] = [...idle].at(-1) ?? [await start(signal), undefined]
         clearTimeout(retirement)
@@ -45,12 +48,12 @@ export function createThreads(most: number, idleMs: number): Threads {
         thread.ref()
         return thread
       } catch (error) {
-        turns.pass()
+        turns.pass(holder)
         throw error
       }
     },
-    give(thread, usable) {
-      turns.pass()
+    give(holder, thread, usable) {
+      turns.pass(holder)
       if (!usable || !live.has(thread)) return void thread.terminate()
       thread.unref()
       idle.set(thread, setTimeout(() => idle.delete(thread) && thread.terminate(), idleMs).unref())
@@ -61,31 +64,41 @@ export function createThreads(most: number, idleMs: number): Threads {
   }
 }
 
-/** Lets `count` callers go on at a time, in the order they came. */
+/** Lets `count` callers go on at a time, in the order they came, but never those of one holder alone. */
 function createTurns(count: number) {
-  const waiting: (() => void)[] = []
+  const share = Math.max(count - 1, 1)
+  const held = new Map<string, number>()
+  const waiting: { readonly holder: string; readonly begin: () => void }[] = []
   let free = count
+  const heldBy = (holder: string) => held.get(holder) ?? 0
+  const may = (holder: string) => free > 0 && heldBy(holder) < share
+  const move = (holder: string, by: 1 | -1) => {
+    free -= by
+    if (heldBy(holder) + by === 0) held.delete(holder)
+    else held.set(holder, heldBy(holder) + by)
+  }
   return {
-    async take(signal: AbortSignal): Promise<void> {
+    async take(holder: string, signal: AbortSignal): Promise<void> {
       signal.throwIfAborted()
-      if (free > 0) {
-        free--
-        return
-      }
+      if (may(holder)) return move(holder, 1)
       const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const one = { holder, begin: resolve }
       const leave = () => {
-        const place = waiting.indexOf(resolve)
+        const place = waiting.indexOf(one)
         if (place >= 0) waiting.splice(place, 1)
         reject(signal.reason)
       }
-      waiting.push(resolve)
+      waiting.push(one)
       signal.addEventListener('abort', leave, { once: true })
       await promise.finally(() => signal.removeEventListener('abort', leave))
     },
-    pass(): void {
-      const next = waiting.shift()
-      if (next) next()
-      else free++
+    pass(holder: string): void {
+      move(holder, -1)
+      const next = waiting.findIndex((one) => may(one.holder))
+      if (next === -1) return
+      const [one] = waiting.splice(next, 1)
+      move(one!.holder, 1)
+      one!.begin()
     },
   }
 }

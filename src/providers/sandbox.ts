@@ -3,6 +3,8 @@ import type { Worker } from 'node:worker_threads'
 import { createThreads } from './sandbox-threads.ts'
 
 export interface SandboxRequest {
+  /** On whose behalf: one holder's tools never take all threads, where there are several. */
+  readonly holder?: string
   /** The package's text files by path; only its `.js` files can be imported. */
   readonly files: Readonly<Record<string, string>>
   /** Such as `tools/fetch.js`: a module whose default export is `(input, context) => output`. */
@@ -55,14 +57,15 @@ export function createSandbox({ threads: most, idleMs = 10_000 }: { threads: num
   return {
     async run(request, outer) {
       const signal = AbortSignal.any([closing.signal, ...(outer ? [outer] : [])])
-      const thread = await threads.take(signal)
+      const holder = request.holder ?? ''
+      const thread = await threads.take(holder, signal)
       let usable = false
       try {
         const result = await perform(thread, request, signal)
         usable = result.ok || !exhausting.has(result.error.code)
         return result.ok ? { ...result, output: JSON.parse(result.output) } : result
       } finally {
-        threads.give(thread, usable)
+        threads.give(holder, thread, usable)
       }
     },
     async close() {

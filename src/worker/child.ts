@@ -29,6 +29,8 @@ export interface FromChild {
   readonly done: number
 }
 
+/** More than one, so that an organization whose tools never end leaves one to the others. */
+const toolsAtOnce = 3
 const holds = new Map<number, Hold>()
 let opened: ReturnType<typeof open> | undefined
 
@@ -57,7 +59,7 @@ async function open({ databaseUrl: url, filesDirectory, model, slots, graceMs }:
   const providers: AdvanceProviders = {
     database: await database.start(),
     files: createFiles({ directory: filesDirectory }),
-    sandbox: createSandbox({ threads: 1 }),
+    sandbox: createSandbox({ threads: toolsAtOnce }),
     callModel: createModelCaller(model),
     log,
   }

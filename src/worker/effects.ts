@@ -69,6 +69,7 @@ async function runTool({ sandbox }: EffectProviders, context: EffectContext, eff
   if (!entry) return failed(call, 'tool_unknown', `the package has no tool ${tool}`)
   const ran = await sandbox.run(
     {
+      holder: context.tenantId,
       files: context.agent.files,
       entry,
       input,

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import pg from 'pg'
 import t from 'tap'
+import { createSandbox } from '../../src/providers/sandbox.ts'
 import { testApp } from '../support/app.ts'
 import { seedTenant } from '../support/database.ts'
 import { until } from '../support/until.ts'
@@ -83,4 +84,26 @@ t.test('55 asking for the health of the process, which anybody may, asks the oth
   keycloak.healthy = healthy
   t.ok(answers.every(({ statusCode }) => statusCode === 200))
   t.ok(asked <= 5, `Keycloak and the database were asked ${asked} times`)
+})
+
+t.test('42 tools that never end hold up their own organization only', async (t) => {
+  const sandbox = createSandbox({ threads: 2 })
+  t.teardown(() => sandbox.close())
+  const call = (holder: string, source: string) =>
+    sandbox.run({
+      holder,
+      files: { 'tools/a.js': `export default () => { ${source} }` },
+      entry: 'tools/a.js',
+      input: null,
+      limits: { timeoutMs: 1000, memoryMb: 64, outputBytes: 1000 },
+    })
+  const ended: string[] = []
+  const hostile = Array.from({ length: 4 }, async (_, index) => {
+    t.match(await call('beta', 'for (;;);'), { ok: false, error: { code: 'tool_timeout' } })
+    ended.push(`beta ${index}`)
+  })
+  t.match(await call('acme', 'return 1'), { ok: true, output: 1 })
+  t.same(ended, [], 'nobody waited for them')
+  await Promise.all(hostile)
+  t.same(ended.length, 4, 'and each of them has had its turn')
 })
