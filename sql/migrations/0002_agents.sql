@@ -21,7 +21,8 @@ create table app.agent_versions (
   version text not null,
   digest text not null,
   bytes integer not null,
-  manifest jsonb not null,
+  -- json, not jsonb: people read forms and tables in the order in which the author wrote their fields.
+  manifest json not null,
   created_at timestamptz(3) not null default now(),
   created_by text not null default app.actor(),
   primary key (tenant_id, id),

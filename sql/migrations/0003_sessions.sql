@@ -7,7 +7,7 @@ create table app.sessions (
   agent_id uuid not null,
   agent_version_id uuid not null,
   title text not null,
-  input jsonb not null,
+  input json not null,
   last_seq bigint not null default 0,
   created_at timestamptz(3) not null default now(),
   created_by text not null default app.actor(),
@@ -92,7 +92,7 @@ create table app.run_memory (
   run_id uuid not null,
   key text not null,
   seq integer not null,
-  value jsonb not null,
+  value json not null,
   primary key (tenant_id, run_id, key, seq),
   foreign key (tenant_id, run_id) references app.runs (tenant_id, id)
 );

@@ -26,7 +26,6 @@ export async function serveConsole(
   }
   await app.register(fastifyStatic, {
     root,
-    wildcard: false,
     setHeaders: (reply, path) => {
       const silent = path.endsWith('silent-check-sso.html')
       reply.header('content-security-policy', contentSecurityPolicy(new URL(keycloakUrl).origin, silent))
