@@ -41,3 +41,14 @@ t.test('42 a run that remembers millions of nothings ends, and says why', async 
   await place.arrives(small.runId, 'completed')
   t.match((await place.arrives(large.runId, 'failed'))['error'], { code: 'run_too_large' })
 })
+
+t.test('55 a question of many megabytes, which the API would have to hold for each reader', async (t) => {
+  await place.work(t)
+  const double = 'export default () => ({ doubled: "x".repeat(5_000_000) })'
+  await place.deploy(acme, 'verbose', tinyPackage({ name: 'verbose', tools: { double } }))
+  const { runId, sessionId } = await place.begin(acme, 'verbose', { number: 1 })
+  const { error } = await place.arrives(runId, 'failed')
+  t.match(error, { code: 'payload_too_large', message: /"review".*4 MB/ })
+  t.same(await place.rowsOf('approvals', runId), [])
+  t.equal((await place.eventsOf(sessionId)).at(-1), 'execution_failed')
+})

@@ -52,14 +52,23 @@ export async function getApproval(tenant: TenantContext<'approvals:read'>, id: s
   }
 }
 
-/** Puts a run's question before people; asking the same call again is asking once. @returns the id; undefined when it was asked before */
-export function askApproval(
+/** Of what a person is shown, as JSON text: the API holds it for everybody who looks. */
+const mostCharacters = 4 * 1024 * 1024
+
+/**
+ * Puts a run's question before people; asking the same call again is asking once. Throws payload_too_large when it is
+ * more than anybody could look at. @returns the id; undefined when it was asked before
+ */
+export async function askApproval(
   tx: TenantQueries,
   { sessionId, runId, effect }: { sessionId: string; runId: string; effect: Question },
 ): Promise<string | undefined> {
   const { call, nodeId, title, message, evidence, proposal, editSchema, policy } = effect
   const payload = { message, evidence, proposal, editSchema } as Payload
-  return insertRow(tx, {
+  if (JSON.stringify(payload).length > mostCharacters) {
+    throw new AppError('payload_too_large', `what "${nodeId}" shows for a decision takes more than 4 MB; show less`)
+  }
+  return await insertRow(tx, {
     session_id: sessionId,
     run_id: runId,
     call,
