@@ -1,10 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { constants, createGunzip, gzipSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { constants, createGunzip, gzip } from 'node:zlib'
 import tar from 'tar-stream'
 import yauzl from 'yauzl'
 import { AppError } from '../errors.ts'
+
+/** Not in this thread: what is made to be compressed slowly takes seconds. */
+const compress = promisify(gzip)
 
 export interface ArchiveLimits {
   readonly maxFiles: number
@@ -57,9 +61,10 @@ export async function writeArchive(files: ReadonlyMap<string, Buffer>): Promise<
   const chunks: Buffer[] = []
   for await (const chunk of pack) chunks.push(chunk as Buffer)
   const plain = Buffer.concat(chunks)
-  const tight = gzipSync(plain, { level: constants.Z_BEST_COMPRESSION })
+  const tight = await compress(plain, { level: constants.Z_BEST_COMPRESSION })
   // What packs too well would be taken for a bomb when it is read back.
-  const packed = plain.length > tight.length * (packageLimits.maxRatio / 2) ? gzipSync(plain, { level: 0 }) : tight
+  const packed =
+    plain.length > tight.length * (packageLimits.maxRatio / 2) ? await compress(plain, { level: 0 }) : tight
   packed[9] = 255 // the header's field for the operating system differs between machines
   return packed
 }

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { parsePackage } from '../../src/engine/package.ts'
 import { checkInputSchema } from '../../src/engine/schemas.ts'
 import { createValueCheck } from '../../src/engine/values.ts'
+import { writeArchive } from '../../src/providers/archive.ts'
 import { checkCsv, readCsv } from '../../src/providers/csv.ts'
 import { checkJson } from '../../src/providers/json-schema.ts'
 
@@ -88,4 +89,23 @@ t.test('55 others have their turn while a large file is checked', async (t) => {
   const rows = fill(20_000, () => Buffer.from('1,2,3,4,5,6,7,8,9,10\n')) as Buffer[]
   await checkCsv(Readable.from([Buffer.from('a,b,c,d,e,f,g,h,i,j\n'), ...rows]), 'long', {})
   t.ok(turns >= 10, `${turns} turns`)
+})
+
+t.test('55 others have their turn while a package is packed', async (t) => {
+  // Nearly the same again and again: the slowest thing to compress.
+  const slow = Buffer.alloc(5 * 1024 * 1024, 'a')
+  for (let at = 0; at < slow.length; at += 250) slow[at] = (at * 7919) % 251
+  let longest = 0
+  let last = performance.now()
+  const look = () => {
+    longest = Math.max(longest, performance.now() - last)
+    last = performance.now()
+  }
+  const watching = setInterval(look, 1)
+  t.teardown(() => clearInterval(watching))
+  const started = performance.now()
+  await writeArchive(new Map(['README', 'LICENSE'].map((name) => [name, slow])))
+  const ms = Math.round(performance.now() - started)
+  look()
+  t.ok(longest < Math.max(ms / 2, 100), `nobody waited longer than ${Math.round(longest)} of ${ms} ms`)
 })
