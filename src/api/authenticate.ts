@@ -36,8 +36,9 @@ export async function authentication(
     const token = bearer(request.headers.authorization)
     const known = tokens.get(token)
     if (known) return known
+    const withdrawals = tokens.withdrawals()
     const identity = tokens.toIdentity(await verified(request))
-    tokens.set(token, identity)
+    tokens.set(token, identity, withdrawals)
     return identity
   }
 }

@@ -42,8 +42,10 @@ export interface Tokens {
   keyFor(header: { kid?: string; alg?: string }): Promise<string>
   /** What `set` was told of this very token, until it expires or any key is withdrawn. */
   get(token: string): Identity | undefined
-  /** Remembers a token whose signature and times were verified. */
-  set(token: string, identity: Identity): void
+  /** How often keys have been withdrawn so far. */
+  withdrawals(): number
+  /** Remembers a token whose signature and times were verified, unless a key was withdrawn since there were `withdrawals`. */
+  set(token: string, identity: Identity, withdrawals: number): void
   /** Reads verified claims; throws token_invalid when they are not those of an access token for us. */
   toIdentity(claims: Record<string, unknown>): Identity
   /** False while the last attempt to read Keycloak's keys has failed. */
@@ -54,7 +56,12 @@ export interface Tokens {
 export function createTokens(options: TokensOptions): Tokens {
   const { now, capacity = 10_000 } = options
   const known = new Map<string, Identity>()
-  const keys = createKeys({ ...options, onWithdrawn: () => known.clear() })
+  let withdrawn = 0
+  const onWithdrawn = () => {
+    withdrawn += 1
+    known.clear()
+  }
+  const keys = createKeys({ ...options, onWithdrawn })
   return {
     keyFor: keys.keyFor,
     healthy: keys.healthy,
@@ -67,7 +74,9 @@ export function createTokens(options: TokensOptions): Tokens {
       known.delete(key)
       return undefined
     },
-    set(token, identity) {
+    withdrawals: () => withdrawn,
+    set(token, identity, withdrawals) {
+      if (withdrawals !== withdrawn) return
       // The oldest goes first: access tokens live equally long, so it is the next to expire.
       if (known.size >= capacity) known.delete(known.keys().next().value!)
       known.set(digest(token), identity)
