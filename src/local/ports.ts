@@ -23,7 +23,7 @@ export async function requirePort(port: number, purpose: string): Promise<void> 
     const { code } = cause as NodeJS.ErrnoException
     if (code !== 'EADDRINUSE') throw cause
     throw new Error(
-      `Port ${port} on 127.0.0.1 is in use and ${purpose} needs it: stop what listens there, or choose other ports with "npm start -- --port 9000".`,
+      `Port ${port} on 127.0.0.1 is in use and ${purpose} needs it: stop what listens there, or start on other ports in a folder of their own with "npm start -- --port 9000 --directory .enginex-9000".`,
       { cause },
     )
   }

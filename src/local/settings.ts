@@ -25,14 +25,17 @@ export interface Settings {
  */
 export function readSettings(directory: string, wantedPort?: number): Settings {
   const file = join(directory, 'secrets.json')
+  const hasData = existsSync(join(directory, 'postgres'))
   if (existsSync(file)) {
     const settings = JSON.parse(readFileSync(file, 'utf8')) as Settings
     if (wantedPort === undefined || wantedPort === settings.port) return settings
+    // A start that ended before it made anything has not bound the folder to its port.
+    if (!hasData) return write(file, { ...settings, port: wantedPort })
     throw new Error(
       `${directory} was made for port ${settings.port}: start without --port, or choose another folder with --directory.`,
     )
   }
-  if (existsSync(join(directory, 'postgres'))) {
+  if (hasData) {
     throw new Error(
       `${file} is missing, and with it the passwords of the data beside it: put it back, or move ${directory} away.`,
     )
@@ -40,7 +43,10 @@ export function readSettings(directory: string, wantedPort?: number): Settings {
   const secrets = Object.fromEntries(
     secretNames.map((name) => [name, randomBytes(24).toString('hex')]),
   ) as Settings['secrets']
-  const settings: Settings = { port: wantedPort ?? 8787, secrets }
+  return write(file, { port: wantedPort ?? 8787, secrets })
+}
+
+function write(file: string, settings: Settings): Settings {
   writeFileSync(`${file}.making`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 })
   renameSync(`${file}.making`, file)
   return settings

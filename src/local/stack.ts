@@ -6,6 +6,7 @@ import { rolePermissions } from '../tenancy/permissions.ts'
 import { buildConsole } from './console.ts'
 import type { DemoData } from './demo-data.ts'
 import { type Keycloak, startKeycloak } from './keycloak.ts'
+import { prepareKeycloak, requireJava } from './keycloak-distribution.ts'
 import { requirePort } from './ports.ts'
 import { type Postgres, startPostgres } from './postgres.ts'
 import { type Child, type Exit, startChild, stopLeftover, until } from './process.ts'
@@ -70,6 +71,11 @@ export async function startStack(options: StackOptions, parts: Part[]): Promise<
   const { directory, ports, report } = options
   await mkdir(directory, { recursive: true, mode: 0o700 })
   await preparePorts(options)
+  // Before anything is made: what is missing on this machine is said first.
+  await report.phase('Java and Keycloak', async () => {
+    await requireJava()
+    await prepareKeycloak(options.config.ENGINEX_CACHE, report.note)
+  })
   const postgres = await report.phase('PostgreSQL', () => startDatabase(options))
   parts.push({ ...postgres, name: 'PostgreSQL' })
   const [keycloak] = await allOf([

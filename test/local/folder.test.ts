@@ -61,9 +61,9 @@ t.test('secrets are made once, for their owner only', async (t) => {
   t.equal(statSync(join(directory, 'secrets.json')).mode & 0o777, 0o600)
   t.same(readSettings(directory), first)
   t.same(readSettings(directory, 9000), first)
-  t.throws(() => readSettings(directory, 9001), { message: /was made for port 9000/ })
-
+  t.match(readSettings(directory, 9001), { port: 9001, secrets: first.secrets }, 'nothing is there yet')
   mkdirSync(join(directory, 'postgres'))
+  t.throws(() => readSettings(directory, 9000), { message: /was made for port 9001/ })
   rmSync(join(directory, 'secrets.json'))
   t.throws(() => readSettings(directory), { message: /secrets.json is missing/ })
 })

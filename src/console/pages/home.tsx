@@ -85,7 +85,7 @@ function Waiting() {
                       component={Link}
                       href={to('approval', { approvalId: approval.id })}
                       variant={can('approvals:write') ? 'filled' : 'default'}
-                      aria-label={`Open the approval ${approval.title}`}
+                      aria-label={`${can('approvals:write') ? 'Review and decide' : 'Look at it'}: ${approval.title}`}
                     >
                       {can('approvals:write') ? 'Review and decide' : 'Look at it'}
                     </Button>
