@@ -20,8 +20,9 @@ CREATE INDEX agent_versions_tenant_id_agent_id_created_at_id_idx ON app.agent_ve
 alter table app.agent_versions enable row level security;
 alter table app.agent_versions force row level security;
 create policy tenant on app.agent_versions for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-grant insert, select on app.agent_versions to enginex_app;
+grant select on app.agent_versions to enginex_app;
 grant insert, select on app.agent_versions to enginex_backup;
+grant insert (agent_id, version, digest, bytes, manifest) on app.agent_versions to enginex_app;
 
 create table app.agents (
   tenant_id uuid not null default app.tenant_id(),
@@ -42,8 +43,10 @@ CREATE INDEX agents_tenant_id_created_at_id_idx ON app.agents USING btree (tenan
 alter table app.agents enable row level security;
 alter table app.agents force row level security;
 create policy tenant on app.agents for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-grant insert, select, update on app.agents to enginex_app;
+grant select on app.agents to enginex_app;
 grant insert, select on app.agents to enginex_backup;
+grant insert (name) on app.agents to enginex_app;
+grant update (description, status, active_version_id) on app.agents to enginex_app;
 
 create table app.approvals (
   tenant_id uuid not null default app.tenant_id(),
@@ -71,13 +74,16 @@ create table app.approvals (
   constraint approvals_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id),
   constraint approvals_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id)
 );
+CREATE INDEX approvals_of_status ON app.approvals USING btree (tenant_id, status, requested_at DESC, id DESC);
 CREATE INDEX approvals_tenant_id_requested_at_id_idx ON app.approvals USING btree (tenant_id, requested_at DESC, id DESC);
 CREATE INDEX approvals_tenant_id_session_id_idx ON app.approvals USING btree (tenant_id, session_id);
 alter table app.approvals enable row level security;
 alter table app.approvals force row level security;
 create policy tenant on app.approvals for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-grant insert, select, update on app.approvals to enginex_app;
+grant select on app.approvals to enginex_app;
 grant insert, select on app.approvals to enginex_backup;
+grant insert (session_id, run_id, call, node_id, title, payload, payload_hash, policy) on app.approvals to enginex_app;
+grant update (status, edited, reason, decided_at, decided_by) on app.approvals to enginex_app;
 
 create table app.audit_entries (
   tenant_id uuid not null default app.tenant_id(),
@@ -97,9 +103,10 @@ alter table app.audit_entries enable row level security;
 alter table app.audit_entries force row level security;
 create policy doors_insert on app.audit_entries for insert to enginex_doors with check true;
 create policy tenant on app.audit_entries for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-grant insert, select on app.audit_entries to enginex_app;
+grant select on app.audit_entries to enginex_app;
 grant insert, select on app.audit_entries to enginex_backup;
 grant insert on app.audit_entries to enginex_doors;
+grant insert (action, resource, details) on app.audit_entries to enginex_app;
 
 create table app.checkpoints (
   tenant_id uuid not null default app.tenant_id(),
@@ -114,8 +121,9 @@ create table app.checkpoints (
 alter table app.checkpoints enable row level security;
 alter table app.checkpoints force row level security;
 create policy tenant on app.checkpoints for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-grant insert, select on app.checkpoints to enginex_app;
+grant select on app.checkpoints to enginex_app;
 grant insert, select on app.checkpoints to enginex_backup;
+grant insert (run_id, seq, state) on app.checkpoints to enginex_app;
 
 create table app.denials (
   tenant_id uuid not null,
@@ -195,8 +203,9 @@ CREATE INDEX reports_tenant_id_session_id_idx ON app.reports USING btree (tenant
 alter table app.reports enable row level security;
 alter table app.reports force row level security;
 create policy tenant on app.reports for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-grant insert, select on app.reports to enginex_app;
+grant select on app.reports to enginex_app;
 grant insert, select on app.reports to enginex_backup;
+grant insert (session_id, run_id, call, title, files) on app.reports to enginex_app;
 
 create table app.role_permissions (
   permission text not null,
@@ -218,8 +227,9 @@ create table app.run_memory (
 alter table app.run_memory enable row level security;
 alter table app.run_memory force row level security;
 create policy tenant on app.run_memory for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-grant insert, select on app.run_memory to enginex_app;
+grant select on app.run_memory to enginex_app;
 grant insert, select on app.run_memory to enginex_backup;
+grant insert (run_id, key, seq, value) on app.run_memory to enginex_app;
 
 create table app.run_steps (
   tenant_id uuid not null default app.tenant_id(),
@@ -239,8 +249,10 @@ create table app.run_steps (
 alter table app.run_steps enable row level security;
 alter table app.run_steps force row level security;
 create policy tenant on app.run_steps for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-grant insert, select, update on app.run_steps to enginex_app;
+grant select on app.run_steps to enginex_app;
 grant insert, select on app.run_steps to enginex_backup;
+grant insert (run_id, step, attempt, node_id, status, error, finished_at) on app.run_steps to enginex_app;
+grant update (status, error, finished_at) on app.run_steps to enginex_app;
 
 create table app.runs (
   tenant_id uuid not null default app.tenant_id(),
@@ -274,9 +286,11 @@ alter table app.runs force row level security;
 create policy doors on app.runs for all to enginex_doors using true with check true;
 create policy guard on app.runs for all to enginex_guard using true with check false;
 create policy tenant on app.runs for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-grant insert, select, update on app.runs to enginex_app;
+grant select on app.runs to enginex_app;
 grant insert, select on app.runs to enginex_backup;
 grant select, update on app.runs to enginex_doors;
+grant insert (session_id) on app.runs to enginex_app;
+grant update (status, requested, epoch, worker_id, seq, current_node, error, queued_at, heartbeat_at, finished_at, takeovers) on app.runs to enginex_app;
 grant select (tenant_id, id, status, epoch) on app.runs to enginex_guard;
 grant update (epoch) on app.runs to enginex_guard;
 
@@ -297,8 +311,9 @@ create table app.session_events (
 alter table app.session_events enable row level security;
 alter table app.session_events force row level security;
 create policy tenant on app.session_events for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-grant insert, select on app.session_events to enginex_app;
+grant select on app.session_events to enginex_app;
 grant insert, select on app.session_events to enginex_backup;
+grant insert (session_id, seq, run_id, type, node_id, data) on app.session_events to enginex_app;
 
 create table app.session_files (
   tenant_id uuid not null default app.tenant_id(),
@@ -314,8 +329,9 @@ create table app.session_files (
 alter table app.session_files enable row level security;
 alter table app.session_files force row level security;
 create policy tenant on app.session_files for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-grant insert, select on app.session_files to enginex_app;
+grant select on app.session_files to enginex_app;
 grant insert, select on app.session_files to enginex_backup;
+grant insert (session_id, name, media_type, bytes, sha256) on app.session_files to enginex_app;
 
 create table app.sessions (
   tenant_id uuid not null default app.tenant_id(),
@@ -337,8 +353,10 @@ CREATE INDEX sessions_tenant_id_created_at_id_idx ON app.sessions USING btree (t
 alter table app.sessions enable row level security;
 alter table app.sessions force row level security;
 create policy tenant on app.sessions for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-grant insert, select, update on app.sessions to enginex_app;
+grant select on app.sessions to enginex_app;
 grant insert, select on app.sessions to enginex_backup;
+grant insert (agent_id, agent_version_id, title, input) on app.sessions to enginex_app;
+grant update (last_seq) on app.sessions to enginex_app;
 
 create table app.sign_outs (
   user_id uuid not null,
@@ -730,15 +748,22 @@ AS $function$
 begin
   perform pg_advisory_xact_lock(hashtext('enginex.take_runs'));
   return query
-  with lost as (
+  with recursive lost as (
     select r.tenant_id, r.id from app.runs r
       join app.tenants t on t.tenant_id = r.tenant_id and t.status = 'active'
      where r.status = 'running' and r.heartbeat_at < now() - p_silent order by r.heartbeat_at limit p_limit
   ), busy as (
     select r.tenant_id, count(*) as running from app.runs r where r.status = 'running' group by r.tenant_id
+  ), waiting as (
+    -- From one tenant to the next in the index: however many runs of one wait, they are not read.
+    (select r.tenant_id from app.runs r where r.status = 'queued' order by r.tenant_id limit 1)
+    union all
+    select (select r.tenant_id from app.runs r where r.status = 'queued' and r.tenant_id > w.tenant_id
+             order by r.tenant_id limit 1)
+      from waiting w where w.tenant_id is not null
   ), candidates as (
     select t.tenant_id, w.id, w.queued_at, w.turn
-      from (select distinct r.tenant_id from app.runs r where r.status = 'queued') waiting
+      from waiting
       join app.tenants t on t.tenant_id = waiting.tenant_id and t.status = 'active'
       left join busy b on b.tenant_id = t.tenant_id
       cross join lateral (

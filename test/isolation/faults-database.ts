@@ -17,7 +17,7 @@ export const databaseFaults: readonly Fault[] = [
     `to enginex_app using (tenant_id = (select app.tenant_id())) '`,
     `to enginex_app using (true) '`,
   ]),
-  fault('policy does not bind what is written', enter, /the tenant of a row can be neither chosen nor changed/, [
+  fault('policy does not bind what is written', catalog, /belongs to tenants/, [
     foundation,
     `'with check (tenant_id = (select app.tenant_id()))'`,
     `'with check (true)'`,
