@@ -756,10 +756,10 @@ begin
     select r.tenant_id, count(*) as running from app.runs r where r.status = 'running' group by r.tenant_id
   ), waiting as (
     -- From one tenant to the next in the index: however many runs of one wait, they are not read.
-    (select r.tenant_id from app.runs r where r.status = 'queued' order by r.tenant_id limit 1)
+    (select r.tenant_id from app.runs r where r.status = 'queued' order by r.tenant_id, r.queued_at, r.id limit 1)
     union all
     select (select r.tenant_id from app.runs r where r.status = 'queued' and r.tenant_id > w.tenant_id
-             order by r.tenant_id limit 1)
+             order by r.tenant_id, r.queued_at, r.id limit 1)
       from waiting w where w.tenant_id is not null
   ), candidates as (
     select t.tenant_id, w.id, w.queued_at, w.turn
@@ -780,7 +780,8 @@ begin
                         slot_at = case r.status when 'queued' then now() else r.slot_at end,
                         takeovers = case r.status when 'queued' then r.takeovers else r.takeovers + 1 end,
                         started_at = coalesce(r.started_at, now())
-    from chosen c where r.tenant_id = c.tenant_id and r.id = c.id and r.status in ('queued', 'running')
+   where r.tenant_id = any (array(select c.tenant_id from chosen c)) and r.id = any (array(select c.id from chosen c))
+     and (r.tenant_id, r.id) in (select c.tenant_id, c.id from chosen c) and r.status in ('queued', 'running')
   returning r.tenant_id, r.id, r.session_id, r.epoch, r.seq;
 end $function$;
 alter function app.take_runs(uuid,integer,interval) owner to enginex_doors;
