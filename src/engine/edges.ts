@@ -3,6 +3,9 @@ import type { GraphFault } from './graph.ts'
 import { memoryKeys } from './keys.ts'
 import type { Edge, Manifest } from './schema.ts'
 
+/** Of one node: a run asks the condition of each, and nothing can interrupt it. */
+const mostEdges = 32
+
 /** What is wrong with single edges, and pairs of edges of which a run could not say which one to take. */
 export function checkEdges(manifest: Manifest): GraphFault[] {
   const { edges, nodes, terminalNodes } = manifest.graph
@@ -20,6 +23,8 @@ export function checkEdges(manifest: Manifest): GraphFault[] {
     if (edge.id !== undefined) ids.add(edge.id)
     if (terminalNodes.includes(edge.source))
       faults.push(fault('/source', `"${edge.source}" is terminal: the run ends there`))
+    if (edges.slice(0, index).filter(({ source }) => source === edge.source).length === mostEdges)
+      faults.push(fault('/source', `more than ${mostEdges} edges leave "${edge.source}"`))
     const twin = edges.slice(0, index).findIndex((other) => mayFanOut(edge, other))
     if (twin >= 0) {
       const reason = `this edge and /graph/edges/${twin} could both be taken; parallel branches are not supported yet, so give them different priorities`

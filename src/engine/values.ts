@@ -8,7 +8,7 @@ export type CheckValue = (schema: object, value: unknown) => string | null
 /** An exact number as text, such as "-12.50". */
 const decimal = /^-?\d{1,20}(\.\d{1,10})?$/
 /** Parts of a schema times parts of a value: more would hold up the other runs of the process for seconds. */
-const maxWork = 50_000_000
+const maxWork = 20_000_000
 
 /**
  * Checks values against the schemas of one package, which checkSchema has accepted. What it compiles lives as long as

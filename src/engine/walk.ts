@@ -17,6 +17,9 @@ import type { Behaviour, Progress, Result, Scene } from './nodes/node.ts'
 import type { EdgePlan, NodePlan, Plan } from './plan.ts'
 import type { Node } from './schema.ts'
 
+/** Attempts in one transition that end before they call anything: a transition cannot be interrupted, so it stays short. */
+const maxIdleAttempts = 12
+
 /** One transition in the making. Only the functions of this file and of machine.ts change it. */
 export interface Walk {
   readonly plan: Plan
@@ -88,9 +91,14 @@ export function enter(walk: Walk, nodeId: string, inputMapping: Activation['inpu
 export function settle(walk: Walk, from: Activation, progress: Progress): void {
   let at = from
   let now = progress
-  while ('result' in now) {
+  for (let idle = 0; 'result' in now; idle += 1) {
     const following = after(walk, at, now.result)
     if (!following) return
+    if (idle > maxIdleAttempts) {
+      const message = `${maxIdleAttempts} attempts in a row failed without calling anything, up to "${at.nodeId}"`
+      endRun(walk, 'failed', { code: 'no_progress', message })
+      return
+    }
     at = following
     now = begin(walk, at)
   }

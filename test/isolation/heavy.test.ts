@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { parsePackage } from '../../src/engine/package.ts'
+import { next, startState } from '../../src/engine/machine.ts'
+import { type AgentPackage, parsePackage } from '../../src/engine/package.ts'
 import { checkInputSchema } from '../../src/engine/schemas.ts'
 import { createValueCheck } from '../../src/engine/values.ts'
 import { writeArchive } from '../../src/providers/archive.ts'
@@ -108,4 +109,68 @@ t.test('55 others have their turn while a package is packed', async (t) => {
   const ms = Math.round(performance.now() - started)
   look()
   t.ok(longest < Math.max(ms / 2, 100), `nobody waited longer than ${Math.round(longest)} of ${ms} ms`)
+})
+
+/** A node that fails its input check again and again, with `edges` to itself, and a list to look at. */
+function busy(edges: readonly string[], inputSchema: object): AgentPackage {
+  const self = edges.map((expression, index) => {
+    return { source: 'fail', target: 'fail', condition: 'conditional', priority: edges.length - index, expression }
+  })
+  const manifest = {
+    name: 'busy',
+    version: '1.0.0',
+    description: 'never waits',
+    goal: { name: 'busy', description: 'never waits' },
+    input: { type: 'object', properties: { stuff: { type: 'array' } } },
+    graph: {
+      entryNode: 'fail',
+      nodes: [
+        { id: 'fail', type: 'function', tool: 'fail', inputKeys: ['stuff'], outputKeys: [], maxVisits: 998 },
+        { id: 'done', type: 'function', tool: 'done', outputKeys: [] },
+      ],
+      edges: [
+        ...self,
+        { source: 'fail', target: 'fail', condition: 'on_failure', priority: -1 },
+        { source: 'fail', target: 'done', condition: 'on_success', priority: -2 },
+      ],
+      terminalNodes: ['done'],
+      loopConfig: { maxSteps: 1000 },
+    },
+    tools: [
+      { name: 'fail', file: 'tools/a.js', description: 'fails', inputSchema },
+      { name: 'done', file: 'tools/a.js', description: 'ends' },
+    ],
+  }
+  const result = parsePackage(
+    new Map([
+      ['agent.json', Buffer.from(JSON.stringify(manifest))],
+      ['tools/a.js', Buffer.from('export default () => ({})')],
+    ]),
+  )
+  if (!result.ok) throw new Error(result.faults[0]?.reason)
+  return result.package
+}
+
+const start = (agent: AgentPackage, stuff: unknown[]) =>
+  next(agent, startState(), {}, { kind: 'start', input: { stuff } })
+
+t.test('42 a run that fails a thousand times without calling anything, over a long list', async (t) => {
+  const items = { anyOf: fill(20, (index) => ({ type: 'number', minimum: index })) }
+  const agent = busy([], { type: 'object', properties: { stuff: { type: 'array', items } } })
+  const { status, error } = briefly(t, 'ends', () => start(agent, [...fill(200_000, () => 1), 'x']))
+  t.match({ status, error }, { status: 'failed', error: { code: 'no_progress' } })
+})
+
+t.test('42 conditions that look at everything, none of which holds', async (t) => {
+  const differ = fill(12, (index) => `one != -${Number(index) + 1}`).join(' && ')
+  const conditions = (count: number) => fill(count, (index) => `!stuff.all(one, ${differ}) && visits.fail > ${index}`)
+  const agent = busy(conditions(28) as string[], { type: 'object', required: ['missing'] })
+  const { error } = briefly(t, 'ends', () =>
+    start(
+      agent,
+      fill(450, (index) => index),
+    ),
+  )
+  t.match(error, { code: 'no_progress' })
+  t.throws(() => busy(conditions(300) as string[], {}), { message: /more than 32 edges leave "fail"/ })
 })

@@ -19,5 +19,5 @@ export function sizeOf(json: string): number {
 /** The same of a jsonb column, but for the spaces that PostgreSQL writes. */
 export function sizeOfColumn(column: RawBuilder<unknown>): RawBuilder<number> {
   const text = sql`${column}::text`
-  return sql`length(${text}) + ${sql.lit(perValue)} * (length(${text}) - length(translate(${text}, ',[{', '')))`
+  return sql`length(${text}) + ${perValue}::int * (length(${text}) - length(translate(${text}, ',[{', '')))`
 }
