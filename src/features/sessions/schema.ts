@@ -49,4 +49,6 @@ export type SessionEvent = Static<typeof SessionEvent>
 
 /** Oldest first. */
 export const SessionEventList = Type.Object({ items: Type.Array(SessionEvent), nextAfter: Nullable(Type.Integer()) })
-export const SessionEventQuery = Strict({ after: Type.Optional(Type.Integer({ minimum: 0, default: 0 })) })
+export const SessionEventQuery = Strict({
+  after: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 })),
+})
