@@ -11,14 +11,14 @@ export type Provable = Permission | InnerPermission
 /** Write implies read. */
 export type Implied<P extends Provable> = P extends `${infer R}:write` ? P | Extract<Provable, `${R}:read`> : P
 
-/** What a service may look at besides its own resource, by the permission that it was called with. */
-const alsoReads = {
+/** What a service may ask for besides its own resource, by the permission that it was called with. The roles must grant it. */
+const alsoUses = {
   'agents:write': [],
-  'runs:write': ['agents:read'],
+  'runs:write': ['agents:read', 'agents:write'],
   'runs:read': ['agents:read'],
   'approvals:write': ['runs:read'],
 } as const satisfies Partial<Record<Permission, readonly Permission[]>>
-type AlsoReads = typeof alsoReads
+type AlsoUses = typeof alsoUses
 
 /** Who acts, as a token said it and as the guard will check it. */
 export interface Member {
@@ -97,8 +97,8 @@ export class TenantContext<in P extends Provable = never> {
   }
 
   /** The same actor with a permission that `P` lets its holder use, from a fixed list; the database checks it as any other. */
-  as<W extends P & keyof AlsoReads, R extends AlsoReads[W][number] & Permission>(from: W, to: R): TenantContext<R> {
-    if (!(alsoReads[from] as readonly Permission[]).includes(to)) throw new Error(`${from} does not let you use ${to}`)
+  as<W extends P & keyof AlsoUses, R extends AlsoUses[W][number] & Permission>(from: W, to: R): TenantContext<R> {
+    if (!(alsoUses[from] as readonly Permission[]).includes(to)) throw new Error(`${from} does not let you use ${to}`)
     const { tenantId, issuedAt } = this.#scope as Extract<Scope, { kind: 'member' }>
     return TenantContext.open(
       this.#database,

@@ -156,3 +156,19 @@ t.test('templates are listed and deployed, twice is once', async (t) => {
   t.equal(first.body.id, again.body.id)
   t.match(await call('POST', `/v1/templates/t${randomUUID().slice(0, 8)}/deploy`), { status: 404 })
 })
+
+t.test(
+  '32 a version that was replaced is started by who may deploy, not past the rules of the active one',
+  async (t) => {
+    const [operator, admin] = [await tokenFor(acme, 'operator'), await tokenFor(acme, 'tenant-admin')]
+    t.equal((await deploy(withVersion('8.0.0'))).status, 201)
+    t.equal((await deploy(withVersion('8.1.0'), '?promote=true')).status, 201)
+    const start = (version: string, token: string) =>
+      call('POST', '/v1/sessions', token, { body: { agent: 'tiny', version, input: { number: 1 } } })
+    t.match(await start('8.0.0', operator), { status: 403, body: { code: 'forbidden' } })
+    t.match(await start('8.1.0', operator), { status: 201, body: { version: '8.1.0' } }, 'the active one by its name')
+    t.match(await start('9.9.9', operator), { status: 404 }, 'one that never existed')
+    t.match(await start('8.0.0', builder), { status: 201, body: { version: '8.0.0' } }, 'to try it out')
+    t.match(await start('8.0.0', admin), { status: 201 })
+  },
+)

@@ -70,7 +70,15 @@ export async function startableVersion(tenant: Reader, name: string, version: st
   const wanted = version ?? agent.version
   if (!wanted) throw new AppError('conflict', `the agent ${name} has no active version; promote one`)
   const { id, digest, manifest } = await versionRow(tenant, name, wanted)
-  return { agentId: agent.id, versionId: id, version: wanted, digest, manifest: manifest as unknown as Manifest }
+  const active = wanted === agent.version
+  return {
+    agentId: agent.id,
+    versionId: id,
+    version: wanted,
+    active,
+    digest,
+    manifest: manifest as unknown as Manifest,
+  }
 }
 
 async function versionRow(tenant: Reader, name: string, version: string) {

@@ -23,7 +23,9 @@ export type SessionDetail = Static<typeof SessionDetail>
 /** `input` holds the values that are not files; files come as further parts of the form, each named as its input property. */
 export const SessionCreate = Strict({
   agent: Name,
-  version: Type.Optional(Type.String({ maxLength: 32, description: 'The active version when left out.' })),
+  version: Type.Optional(
+    Type.String({ maxLength: 32, description: 'The active version when left out; another one needs agents:write.' }),
+  ),
   title: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
   input: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true })),
 })

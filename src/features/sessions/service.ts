@@ -45,7 +45,10 @@ export async function downloadInput(files: Files, tenant: Reader, sessionId: str
   return { body, mediaType: 'text/csv; charset=utf-8', fileName: `${name}.csv` }
 }
 
-/** Checks the input whole, stores its files, then writes session, first run, event and audit entry in one transaction. */
+/**
+ * Checks the input whole, stores its files, then writes session, first run, event and audit entry in one transaction.
+ * Throws forbidden for a version that is not the active one, unless the caller may deploy.
+ */
 export async function createSession(
   files: Files,
   tenant: Writer,
@@ -53,6 +56,8 @@ export async function createSession(
   uploads: readonly UploadedFile[],
 ): Promise<SessionDetail> {
   const start = await startableVersion(tenant.as('runs:write', 'agents:read'), agent, version)
+  // A version that was replaced may lack the approvals of the active one: only who decides which is active may start it.
+  if (!start.active) await tenant.as('runs:write', 'agents:write').prove()
   await checkInput(start.manifest, input, uploads)
   const stored = await storeInput(files, tenant.tenantId, uploads)
   const id = await tenant.transaction(async (tx) => {
