@@ -1,12 +1,15 @@
 import t from 'tap'
+import { decisionsOf } from '../../src/features/approvals/service.ts'
 import { writeArchive } from '../../src/providers/archive.ts'
+import { TenantContext } from '../../src/tenancy/context.ts'
 import { testApp } from '../support/app.ts'
 import { seedTenant } from '../support/database.ts'
 import { form } from '../support/forms.ts'
 import { tinyPackage } from '../support/tiny-package.ts'
+import { seedWork } from './work.ts'
 
 // What only a node or a person may write into a run's memory cannot be sent in with the session's input.
-const { app, admin, doors, tokenFor } = await testApp(t)
+const { app, admin, database, doors, services, tokenFor } = await testApp(t)
 const acme = await seedTenant(doors, 'acme')
 const [builder, operator] = [await tokenFor(acme, 'builder'), await tokenFor(acme, 'operator')]
 
@@ -53,4 +56,21 @@ t.test('52 a file cannot come as a value, past the checks of its rows', async (t
   const ledger = { contentMediaType: 'text/csv', contentSchema }
   await deploy('filed', { type: 'object', properties: { number: { type: 'integer' }, ledger } })
   t.match(await start('filed', { number: 1, ledger: [{ other: 1 }] }), { status: 400, code: 'input_invalid' })
+})
+
+t.test('35 a decision names its person by what they cannot choose themselves', async (t) => {
+  const person = { tenantId: acme.tenantId, userId: acme.members.operator, kind: 'user', status: 'active' } as const
+  const name = 'The Boss <boss@acme.test>'
+  await doors.mirrorMembership({ ...person, roles: ['operator'], email: 'operator@acme.test', name, notBefore: null })
+  const { runId, approvalId } = await seedWork(admin, services.files, acme)
+  const decided = `update app.approvals set status = 'approved', reason = 'x', decided_at = now(), decided_by = $1 where id = $2`
+  await admin.query(decided, [`user:${person.userId}`, approvalId])
+  const tenant = TenantContext.open(
+    database,
+    acme.tenantId,
+    { userId: person.userId, issuedAt: new Date().toISOString(), roles: ['operator'] },
+    'approvals:read',
+  )
+  const [decision] = await decisionsOf(tenant.rows, runId)
+  t.match(decision, { decidedBy: /^operator@acme\.test \(The Boss/ })
 })

@@ -83,7 +83,10 @@ export async function askApproval(
 /** Takes back what a run asked and nobody answered. */
 export const withdrawApprovals = withdrawRows
 
-/** The answers that a run has got, as the engine takes them; `decidedBy` is the person's name here, or the actor's id. */
+/**
+ * The answers that a run has got, as the engine takes them. `decidedBy` is the person's address with the name, which
+ * everybody may choose for themselves, behind it; or the actor's id.
+ */
 export async function decisionsOf(queries: TenantQueries, runId: string) {
   const rows = await listDecisions(queries, { runId })
   return rows.map((row) => ({
@@ -92,7 +95,7 @@ export async function decisionsOf(queries: TenantQueries, runId: string) {
     decision: decisionOf[row.status as keyof typeof decisionOf],
     ...(row.status === 'edited' ? { values: row.edited as unknown } : {}),
     reason: row.reason ?? '',
-    decidedBy: row.name ?? row.email ?? row.decided_by ?? '',
+    decidedBy: row.email ? `${row.email}${row.name ? ` (${row.name})` : ''}` : (row.decided_by ?? ''),
     decidedAt: row.decided_at!.toISOString(),
   }))
 }
