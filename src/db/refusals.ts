@@ -17,9 +17,13 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : undefined
 }
 
-/** Turns the guard's refusals and lost connections into errors for the client; everything else stays what it was. */
+/**
+ * Turns the guard's refusals and lost connections into errors for the client; everything else stays what it was, but for
+ * the pieces of rows that PostgreSQL adds to it: they belong into no log.
+ */
 export function translate(error: unknown): unknown {
   if (error instanceof AppError) return error
+  if (error instanceof Error) for (const field of ['detail', 'where']) Reflect.deleteProperty(error, field)
   const code = codeOf(error)
   const refusal = code ? refusals[code] : undefined
   if (refusal) return new AppError(refusal[0], refusal[1], { cause: error })
