@@ -151,6 +151,6 @@ function sendDownload(reply: FastifyReply, { body, mediaType, fileName }: Downlo
     .send(body)
 }
 
-function personOf({ userId, email, name, platformAdmin }: Identity): Person {
-  return { userId, email: email ?? null, name: name ?? null, platformAdmin }
+function personOf({ userId, email, name, serviceAccount, platformAdmin }: Identity): Person {
+  return { userId, email, name, serviceAccount, platformAdmin }
 }

@@ -73,6 +73,7 @@ export interface Person {
   readonly userId: string
   readonly email: string | null
   readonly name: string | null
+  readonly serviceAccount: boolean
   readonly platformAdmin: boolean
 }
 

@@ -112,3 +112,13 @@ t.test('who am I', async (t) => {
   const userId = randomUUID()
   t.match((await call('GET', '/v1/me', await issuer.sign({ userId }))).body, { id: userId, platformAdmin: false })
 })
+
+t.test('own organizations: a service account is written down as one, not as a person', async (t) => {
+  const userId = randomUUID()
+  const other = { preferred_username: 'service-account-enginex-cli', azp: 'enginex-cli' }
+  const token = await issuer.sign({ userId, other })
+  keycloak.memberships.set(`${acme.organizationId} ${userId}`, { roles: ['builder'], email: null, name: null })
+  t.equal((await call('GET', '/v1/me/organizations', token)).status, 200)
+  const { rows } = await admin.query('select kind from memberships where user_id = $1', [userId])
+  t.same(rows, [{ kind: 'service-account' }])
+})

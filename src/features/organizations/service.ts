@@ -59,9 +59,10 @@ export async function setOrganizationStatus(
 /** What this person may switch to. Memberships that only Keycloak knows yet are written down here; when it is down, those known are shown. */
 export async function listOwnOrganizations(
   services: Services,
-  { userId }: Person,
+  { userId, serviceAccount }: Person,
 ): Promise<{ items: OwnOrganization[] }> {
   const { doors, keycloak } = services
+  const kind = serviceAccount ? 'service-account' : 'user'
   const known = await doors.listUserTenants(userId)
   const found = await keycloak.organizationsOf(userId).catch(() => [])
   const unknown = found.filter(({ id }) => !known.some((row) => row.organization_id === id))
@@ -69,7 +70,7 @@ export async function listOwnOrganizations(
     const row = await doors.openToken(organizationId, userId)
     if (row?.tenantStatus !== 'active') continue
     const { tenantId, membershipStatus } = row
-    await mirrorMember(services, { tenantId, organizationId, userId, kind: 'user', known: membershipStatus !== null })
+    await mirrorMember(services, { tenantId, organizationId, userId, kind, known: membershipStatus !== null })
   }
   const rows = unknown.length > 0 ? await doors.listUserTenants(userId) : known
   return {
