@@ -24,6 +24,7 @@ function settings(readOnly: boolean): string {
     idle_in_transaction_session_timeout: '10s',
     transaction_timeout: '30s',
     default_transaction_read_only: readOnly ? 'on' : 'off',
+    timezone: 'UTC',
   }
   return Object.entries(values)
     .map(([name, value]) => `-c ${name}=${value}`)
@@ -38,12 +39,29 @@ function config(options: ConnectionOptions, readOnly: boolean): pg.ClientConfig 
     keepAlive: true,
     connectionTimeoutMillis: 5000,
     pipeline: true,
+    types: { getTypeParser },
   } as pg.ClientConfig
+}
+
+const parsers = pg.types.getTypeParser as (oid: number, format?: string) => (text: string) => unknown
+const anyTime = parsers(pg.types.builtins.TIMESTAMPTZ)
+
+/** Times of a session in UTC are ISO 8601 but for two characters; pg's own parser, made for every style, costs five times that. */
+function parseTime(text: string): unknown {
+  return text[10] === ' ' && text.endsWith('+00')
+    ? new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`)
+    : anyTime(text)
+}
+
+function getTypeParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
+  return oid === pg.types.builtins.TIMESTAMPTZ && format !== 'binary' ? parseTime : parsers(oid, format)
 }
 
 interface Shared {
   readonly client: pg.Client
   inFlight: number
+  /** Statements of this turn of the event loop are held back, to leave together. */
+  corked: boolean
 }
 
 /**
@@ -84,7 +102,7 @@ export class SharedConnections {
       throw error
     }
     if (this.#stopped) await client.end()
-    else if (!lost) this.#open[slot] = { client, inFlight: 0 }
+    else if (!lost) this.#open[slot] = { client, inFlight: 0, corked: false }
   }
 
   #reconnect(slot: number, waitMs: number): void {
@@ -111,6 +129,7 @@ export class SharedConnections {
         else resolve(result as Rows)
       })
       chosen.inFlight += 1
+      cork(chosen)
       chosen.client.query(query as any)
     })
   }
@@ -119,6 +138,18 @@ export class SharedConnections {
     this.#stopped = true
     await Promise.all(this.#open.map((one) => one?.client.end()))
   }
+}
+
+/** What many requests send in one turn of the event loop leaves in one write: a system call costs as much as a statement. */
+function cork(shared: Shared): void {
+  if (shared.corked) return
+  const { stream } = (shared.client as any).connection
+  shared.corked = true
+  stream.cork()
+  setImmediate(() => {
+    shared.corked = false
+    stream.uncork()
+  })
 }
 
 /** Connections with one holder at a time, for writes and transactions. */

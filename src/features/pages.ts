@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { After } from '../db/prepared.ts'
 import { AppError } from '../errors.ts'
 
@@ -37,7 +37,7 @@ function writeCursor(tenantId: string, { time, id }: After): string {
 
 /** Not a secret, a label: it keeps one tenant's cursor from being mistaken for another's. The rows are guarded elsewhere. */
 function markOf(tenantId: string, text: string): Buffer {
-  return createHmac('sha256', tenantId).update(text).digest().subarray(0, 8)
+  return hash('sha256', `${tenantId} ${text}`, 'buffer').subarray(0, 8)
 }
 
 /** What every list takes from its query. */
