@@ -38,6 +38,9 @@ export async function authentication(
     if (known) return known
     const withdrawals = tokens.withdrawals()
     const identity = tokens.toIdentity(await verified(request))
+    // One identity for each token, however many requests bring it at once: its admission is remembered with it.
+    const meanwhile = tokens.get(token)
+    if (meanwhile) return meanwhile
     tokens.set(token, identity, withdrawals)
     return identity
   }
