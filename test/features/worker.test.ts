@@ -109,6 +109,14 @@ t.test('a decision that comes while the run is paused is found when it goes on',
   await place.arrives(runId, 'completed')
 })
 
+t.test('cancel of a run that waits leaves no open step', async (t) => {
+  await place.work(t)
+  const { sessionId, runId } = await place.begin(acme, 'tiny', { number: 2 })
+  await place.arrives(runId, 'waiting')
+  await cancelSession(place.as(acme, 'operator', 'runs:write'), sessionId, now())
+  t.match((await place.rowsOf('run_steps', runId)).map((step) => step['status']).sort(), ['completed', 'failed'])
+})
+
 t.test('cancel ends a running tool at once, and withdraws what was asked', async (t) => {
   await place.deploy(
     acme,

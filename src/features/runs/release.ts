@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { TenantQueries } from '../../db/queries.ts'
 import { type Left, moveRun, type RunKey, type RunTenant } from './progress.ts'
-import { appendEvents, notifyRuns } from './repository.ts'
+import { appendEvents, cancelled, failOpenSteps, notifyRuns } from './repository.ts'
 
 /** The ways in which a worker lets go of a run that the machine did not end. All free the slot, but the handover. */
 
@@ -17,7 +17,7 @@ export async function endRun(
     await Promise.all([
       also(tx),
       moveRun(tx, run, { status: end.status, error: end.error, node: null }),
-      failOpenSteps(tx, run, end.error ?? { code: 'cancelled', message: 'the run was cancelled' }),
+      failOpenSteps(tx, run.runId, end.error ?? cancelled),
       notifyRuns(tx),
     ])
     await appendEvents(tx, run.sessionId, run.runId, [{ type: `execution_${end.status}`, nodeId: null, data }])
@@ -85,17 +85,4 @@ export async function handOverRun(tenant: RunTenant, { runId }: RunKey): Promise
       notifyRuns(tx),
     ])
   })
-}
-
-async function failOpenSteps(
-  tx: TenantQueries,
-  { runId }: RunKey,
-  error: { code: string; message: string },
-): Promise<void> {
-  await tx
-    .updateTable('run_steps')
-    .set({ status: 'failed', error: JSON.stringify(error), finished_at: sql`now()` })
-    .where('run_id', '=', runId)
-    .where('status', 'in', ['running', 'waiting'])
-    .execute()
 }

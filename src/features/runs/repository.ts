@@ -65,6 +65,23 @@ export async function updateRun(
   await tx.updateTable('runs').set(change).where('id', '=', id).execute()
 }
 
+/** Why the open steps of a run end that a person cancels. */
+export const cancelled = { code: 'cancelled', message: 'the run was cancelled' }
+
+/** A run that has ended has no step that still runs or waits. */
+export async function failOpenSteps(
+  tx: TenantQueries,
+  runId: string,
+  error: { code: string; message: string },
+): Promise<void> {
+  await tx
+    .updateTable('run_steps')
+    .set({ status: 'failed', error: JSON.stringify(error), finished_at: sql`now()` })
+    .where('run_id', '=', runId)
+    .where('status', 'in', ['running', 'waiting'])
+    .execute()
+}
+
 /** Tells every worker that there is something to take. */
 export async function notifyRuns(tx: TenantQueries): Promise<void> {
   await sql`select app.notify_change('runs')`.execute(tx)

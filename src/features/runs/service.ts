@@ -5,6 +5,8 @@ import type { TenantContext } from '../../tenancy/context.ts'
 import { record } from '../audit/service.ts'
 import {
   appendEvents,
+  cancelled,
+  failOpenSteps,
   findRunRow,
   insertRun,
   listStepRows,
@@ -90,6 +92,7 @@ export async function cancelRun(
     return { id: run.id, ended: false }
   }
   await updateRun(tx, run.id, { status: 'cancelled', finished_at: now, requested: null })
+  await failOpenSteps(tx, run.id, cancelled)
   await appendEvents(tx, sessionId, run.id, [{ type: 'execution_cancelled', nodeId: run.current_node, data: {} }])
   return { id: run.id, ended: true }
 }
