@@ -69,7 +69,7 @@ async function admit(request: FastifyRequest, reply: FastifyReply, route: Route,
   if (route.kind === 'platform' && !identity.platformAdmin)
     throw new AppError('forbidden', 'this is for platform admins')
   if (route.kind !== 'tenant') {
-    reply.raw.once('close', options.shares('own', identity.userId))
+    whenClosed(reply, options.shares('own', identity.userId))
     return await options.admission.assertFresh(identity)
   }
   const { tenantId, roles } = await options.admission.open(identity)
@@ -77,14 +77,20 @@ async function admit(request: FastifyRequest, reply: FastifyReply, route: Route,
   request.log = request.log.child({ tenantId })
   request.tenantId = tenantId
   request.tenant = TenantContext.open(options.database, tenantId, member, route.permission)
-  reply.raw.once('close', options.shares(route.answers === 'stream' ? 'streams' : 'requests', tenantId))
+  whenClosed(reply, options.shares(route.answers === 'stream' ? 'streams' : 'requests', tenantId))
+}
+
+/** At once when the client has left while it was asked who it is. */
+function whenClosed({ raw }: FastifyReply, leave: () => void): void {
+  if (raw.closed) leave()
+  else raw.once('close', leave)
 }
 
 async function takeBody(request: FastifyRequest, reply: FastifyReply, route: Route, shares: Shares): Promise<void> {
   if (request.isMultipart()) {
     if (!route.upload) throw new AppError('unsupported_media_type', 'send application/json')
     await request.tenant!.prove()
-    reply.raw.once('close', shares('uploads', request.tenantId!))
+    whenClosed(reply, shares('uploads', request.tenantId!))
     request.upload = await readUpload(request, route.upload)
     request.body = request.upload.request
   } else if (route.upload && !route.schema.body) {

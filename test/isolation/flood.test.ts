@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import pg from 'pg'
@@ -9,7 +10,7 @@ import { until } from '../support/until.ts'
 import { seedWork } from './work.ts'
 
 // One organization may be as busy as it likes: the others go on, and it is told to wait.
-const { app, admin, adminUrl, doors, services, keycloak, tokenFor } = await testApp(t)
+const { app, admin, adminUrl, doors, services, keycloak, issuer, tokenFor } = await testApp(t)
 const [acme, beta] = [await seedTenant(doors, 'acme'), await seedTenant(doors, 'beta')]
 for (const tenant of [acme, beta]) keycloak.know(tenant)
 const [work, flooded] = [await seedWork(admin, services.files, acme), await seedWork(admin, services.files, beta)]
@@ -106,4 +107,30 @@ t.test('42 tools that never end hold up their own organization only', async (t) 
   t.same(ended, [], 'nobody waited for them')
   await Promise.all(hostile)
   t.same(ended.length, 4, 'and each of them has had its turn')
+})
+
+t.test('55 whoever leaves before they were let in leaves no place taken', async (t) => {
+  const userId = randomUUID()
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+  const { membership } = keycloak
+  keycloak.membership = async (organizationId) => {
+    await answered
+    return await membership(organizationId, beta.members.operator)
+  }
+  const organizations = { beta: { id: beta.organizationId, roles: ['operator'] as const } }
+  const token = await issuer.sign({ userId, organizations })
+  const text = `GET /v1/sessions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n\r\n`
+  const sockets = Array.from({ length: 140 }, () => connect(Number(address.port), address.hostname))
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+  for (const socket of sockets) socket.write(text)
+  const count = () => new Promise<number>((resolve) => app.server.getConnections((_, open) => resolve(open)))
+  const before = await until('they are there', async () => ((await count()) >= 140 ? await count() : undefined))
+  for (const socket of sockets) socket.resetAndDestroy()
+  await until('they are gone', async () => (await count()) <= before - 140)
+  answer()
+  await until('the first of them is let in', async () => {
+    return (await admin.query('select from app.memberships where user_id = $1', [userId])).rowCount
+  })
+  keycloak.membership = membership
+  for (let again = 0; again < 3; again += 1) t.equal((await call(theirs, '/v1/sessions')).status, 200)
 })
