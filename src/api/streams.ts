@@ -33,6 +33,7 @@ export function openControl(
     notifications.onLost(end),
   ]
   request.raw.once('close', end)
+  if (request.raw.socket.destroyed) end() // left while it was asked who it is
   const watch = (topic: string) => {
     const watcher = watchTopic(controller.signal)
     subscriptions.push(notifications.on(owner.tenantId, topic, watcher.heard))

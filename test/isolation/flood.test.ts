@@ -10,7 +10,7 @@ import { until } from '../support/until.ts'
 import { seedWork } from './work.ts'
 
 // One organization may be as busy as it likes: the others go on, and it is told to wait.
-const { app, admin, adminUrl, doors, services, keycloak, issuer, tokenFor } = await testApp(t)
+const { app, admin, adminUrl, doors, services, keycloak, issuer, notifications, tokenFor } = await testApp(t)
 const [acme, beta] = [await seedTenant(doors, 'acme'), await seedTenant(doors, 'beta')]
 for (const tenant of [acme, beta]) keycloak.know(tenant)
 const [work, flooded] = [await seedWork(admin, services.files, acme), await seedWork(admin, services.files, beta)]
@@ -109,7 +109,8 @@ t.test('42 tools that never end hold up their own organization only', async (t) 
   t.same(ended.length, 4, 'and each of them has had its turn')
 })
 
-t.test('55 whoever leaves before they were let in leaves no place taken', async (t) => {
+/** Many first requests of a new member of beta who leaves while Keycloak is asked; `before` it answers, all are gone. */
+async function leaveEarly(path: string, count: number): Promise<void> {
   const userId = randomUUID()
   const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
   const { membership } = keycloak
@@ -119,18 +120,48 @@ t.test('55 whoever leaves before they were let in leaves no place taken', async 
   }
   const organizations = { beta: { id: beta.organizationId, roles: ['operator'] as const } }
   const token = await issuer.sign({ userId, organizations })
-  const text = `GET /v1/sessions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n\r\n`
-  const sockets = Array.from({ length: 140 }, () => connect(Number(address.port), address.hostname))
+  const text = `GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n\r\n`
+  let arrived = 0
+  const arriving = () => {
+    arrived += 1
+  }
+  app.server.on('request', arriving)
+  const sockets = Array.from({ length: count }, () => connect(Number(address.port), address.hostname))
   await Promise.all(sockets.map((socket) => once(socket, 'connect')))
   for (const socket of sockets) socket.write(text)
-  const count = () => new Promise<number>((resolve) => app.server.getConnections((_, open) => resolve(open)))
-  const before = await until('they are there', async () => ((await count()) >= 140 ? await count() : undefined))
+  await until('they are there', () => arrived === count)
+  app.server.off('request', arriving)
+  const open = () => new Promise<number>((resolve) => app.server.getConnections((_, there) => resolve(there)))
+  const before = await open()
   for (const socket of sockets) socket.resetAndDestroy()
-  await until('they are gone', async () => (await count()) <= before - 140)
+  await until('they are gone', async () => (await open()) <= before - count)
   answer()
   await until('the first of them is let in', async () => {
     return (await admin.query('select from app.memberships where user_id = $1', [userId])).rowCount
   })
   keycloak.membership = membership
+}
+
+t.test('55 whoever leaves before they were let in leaves no place taken', async (t) => {
+  await leaveEarly('/v1/sessions', 140)
   for (let again = 0; again < 3; again += 1) t.equal((await call(theirs, '/v1/sessions')).status, 200)
+})
+
+t.test('55 a stream whose reader left before it began ends at once', async (t) => {
+  let [begun, open] = [0, 0]
+  const on = notifications.on.bind(notifications)
+  t.teardown(() => Object.assign(notifications, { on }))
+  notifications.on = (tenantId, topic, heard) => {
+    const off = on(tenantId, topic, heard)
+    if (!topic.startsWith('session:')) return off
+    begun += 1
+    open += 1
+    return () => {
+      open -= 1
+      off()
+    }
+  }
+  await leaveEarly(`/v1/sessions/${flooded.sessionId}/stream`, 5)
+  await until('all have begun and ended', () => begun === 5 && open === 0)
+  t.equal(open, 0)
 })
