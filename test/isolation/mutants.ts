@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Fault } from './fault.ts'
+import { attackFaults } from './faults-attacks.ts'
 import { codeFaults } from './faults-code.ts'
 import { databaseFaults } from './faults-database.ts'
 
@@ -16,7 +17,7 @@ const typesOnly = 'tsconfig.types.json'
 const copied = ['src', 'sql', 'test', 'keycloak', 'package.json', 'tsconfig.json', 'biome.json']
 
 const wanted = process.argv.slice(2).join(' ')
-const planted = [...databaseFaults, ...codeFaults].filter(({ name }) => name.includes(wanted))
+const planted = [...databaseFaults, ...codeFaults, ...attackFaults].filter(({ name }) => name.includes(wanted))
 const started = performance.now()
 const root = mkdtempSync(join(tmpdir(), 'enginex-mutants-'))
 const survived: string[] = []
