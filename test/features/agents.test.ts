@@ -52,6 +52,12 @@ t.test('the first version becomes active, later ones when they are promoted', as
   )
 })
 
+t.test('a version that comes before a release can be addressed as well', async (t) => {
+  t.match(await deploy(withVersion('1.3.0-beta.1')), { status: 201, body: { version: '1.3.0-beta.1', active: false } })
+  t.match(await call('POST', '/v1/agents/tiny/versions/1.3.0-beta.1/promote'), { status: 200, body: { active: true } })
+  t.match(await call('POST', '/v1/agents/tiny/versions/1.1.0/promote'), { status: 200 })
+})
+
 t.test('the same bytes again are the same version; other bytes are refused', async (t) => {
   const first = await deploy(withVersion('2.0.0'))
   const again = await deploy(withVersion('2.0.0'))

@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox'
 import { Id, Name, Nullable, Page, PageQuery, Sha256, Strict, Time } from '../schema.ts'
 
-const Version = Type.String({ pattern: '^\\d+\\.\\d+\\.\\d+$', maxLength: 32 })
+/** As in agent.json (src/engine/schema.ts). */
+const Version = Type.String({ pattern: '^[0-9]{1,6}\\.[0-9]{1,6}\\.[0-9]{1,6}(-[0-9A-Za-z.-]{1,11})?$', maxLength: 32 })
 
 export const Agent = Type.Object({
   name: Name,
