@@ -8,7 +8,8 @@ import { askApproval, decisionsOf, withdrawApprovals } from '../features/approva
 import { type Left, type LoadedRun, loadRun, type RunTenant, recordTransition } from '../features/runs/progress.ts'
 import { endRun, handOverRun, pauseRun, requeueRun, waitOn } from '../features/runs/release.ts'
 import { TenantContext } from '../tenancy/context.ts'
-import { type EffectProviders, type Outcome, perform } from './effects.ts'
+import type { EffectProviders, Outcome } from './effects/effect.ts'
+import { perform } from './effects/perform.ts'
 import { tell } from './events.ts'
 import { verdictOn } from './failures.ts'
 import type { Hold } from './hold.ts'
@@ -110,7 +111,7 @@ async function follow(course: Course, first: readonly Doable[]): Promise<void> {
 function start({ providers, hold, tenant, package: agent, now }: Course, effect: Doable): Promise<Outcome | null> {
   const { runId, sessionId } = hold.run
   const memorySize = Object.values(now.sizes).reduce((sum, size) => sum + size, 0)
-  const context = { tenantId: tenant.tenantId, runId, sessionId, agent, at: now.at, memorySize, signal: hold.signal }
+  const context = { tenant, runId, sessionId, agent, at: now.at, memorySize, signal: hold.signal }
   const outcome = perform(providers, context, effect).then(
     (done) => (hold.signal.aborted ? null : done),
     (error) => {

@@ -1,0 +1,47 @@
+import type { TenantQueries } from '../../db/queries.ts'
+import type { Effect, EngineEvent, Input } from '../../engine/machine.ts'
+import type { AgentPackage } from '../../engine/package.ts'
+import type { RunTenant } from '../../features/runs/progress.ts'
+import type { Files } from '../../providers/files.ts'
+import type { Sandbox } from '../../providers/sandbox.ts'
+import type { CallModel } from '../model.ts'
+import { makeStorable } from '../storable.ts'
+
+export interface EffectProviders {
+  readonly files: Files
+  readonly sandbox: Sandbox
+  readonly callModel: CallModel
+}
+
+/** The run on whose behalf an effect is performed. */
+export interface EffectContext {
+  /** Its rows are behind app.enter_run: they throw `conflict` once another worker has the run. */
+  readonly tenant: RunTenant
+  readonly runId: string
+  readonly sessionId: string
+  readonly agent: AgentPackage
+  /** ISO 8601: the checkpoint's time, so that a repeated effect sees what the first attempt saw. */
+  readonly at: string
+  /** Of all that the run remembers now; see features/runs/size.ts. */
+  readonly memorySize: number
+  /** Aborted when nobody wants the result any more. */
+  readonly signal: AbortSignal
+}
+
+/** What the machine is told, and what goes into the same transaction. */
+export interface Outcome {
+  readonly input: Input
+  readonly record?: (tx: TenantQueries) => Promise<readonly EngineEvent[]>
+}
+
+export type ToolEffect = Extract<Effect, { kind: 'tool' }>
+export type ModelEffect = Extract<Effect, { kind: 'model' }>
+
+/** Performs the calls of one tool, or of one family of tools. Throws AppError for what the tool, or its author, did wrong. */
+export type PerformTool = (providers: EffectProviders, context: EffectContext, effect: ToolEffect) => Promise<Outcome>
+
+/** The result of a tool that went wrong, bounded and storable. */
+export function failed(call: string, code: string, message: string): Outcome {
+  const error = { code, message: makeStorable(message).slice(0, 2000) }
+  return { input: { kind: 'tool_result', call, result: { ok: false, error } } }
+}

@@ -1,0 +1,29 @@
+import { AppError } from '../../errors.ts'
+import type { EffectContext, EffectProviders, ModelEffect, Outcome, PerformTool, ToolEffect } from './effect.ts'
+import { askModel } from './model.ts'
+import { packageTool } from './package-tool.ts'
+import { reportTool } from './report-tool.ts'
+
+/** Tools of the platform, by name; every other name is a tool of the package. */
+const platformTools: Readonly<Record<string, PerformTool>> = { write_report: reportTool }
+
+/**
+ * Performs one effect. Whatever a tool, a model or a document does wrong comes back as the machine's input; throws only
+ * when this process or the database is at fault, or the signal was aborted.
+ */
+export async function perform(
+  providers: EffectProviders,
+  context: EffectContext,
+  effect: ToolEffect | ModelEffect,
+): Promise<Outcome> {
+  const { kind, call } = effect
+  try {
+    if (kind === 'model') return await askModel(providers, context, effect)
+    const tool = Object.hasOwn(platformTools, effect.tool) ? platformTools[effect.tool] : undefined
+    return await (tool ?? packageTool)(providers, context, effect)
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code === 'database_unavailable') throw error
+    const result = { ok: false, error: { code: error.code as string, message: error.message } } as const
+    return { input: { kind: kind === 'model' ? 'model_result' : 'tool_result', call, result } }
+  }
+}
