@@ -39,6 +39,8 @@ export type ModelResult =
       toolCalls: readonly ToolCall[]
       usage: { inputTokens: number; outputTokens: number }
       finishReason: string
+      /** What a model answered that was asked for an object; unchecked. */
+      object?: unknown
     }
   | { ok: false; error: Failure }
 
@@ -56,6 +58,11 @@ export type Input =
       decidedBy: string
       decidedAt: string
     }
+  /** What a person said in the chat. `from` is who, as in decidedBy; `at` is ISO 8601. */
+  | { kind: 'message'; call: string; text: string; from: string; at: string }
+
+/** What a model is asked for: a turn of a conversation, a verdict on one, the way on, or the score of a run. */
+export type ModelPurpose = 'turn' | 'judge' | 'choose' | 'score'
 
 /** What the shell has to do. `call` is unique within the run and the same again after a takeover. */
 export type Effect =
@@ -65,10 +72,17 @@ export type Effect =
       call: string
       step: number
       nodeId: string
-      /** A purpose such as "default"; which provider and model serve it is the organization's setting. */
+      purpose: ModelPurpose
+      /** A word such as "default"; which provider and model serve it is the organization's setting. */
       model: string
       messages: readonly Message[]
       tools: readonly ToolSpec[]
+      /** JSON Schema: the answer is an object of this shape, and the result has it as `object`. */
+      output?: object
+      /** Skills of the organization whose names and descriptions the system prompt lists. */
+      skills: readonly string[]
+      /** MCP tools `server__tool`, or all of a server's, `server__*`; the shell knows what they take. */
+      mcpTools: readonly string[]
     }
   | {
       kind: 'approval'
@@ -81,6 +95,15 @@ export type Effect =
       proposal: { key: string; value: unknown } | null
       editSchema: object | null
       policy: ApprovalPolicy | null
+    }
+  /** Asks the person in the chat. Waits as an approval does. */
+  | {
+      kind: 'message'
+      call: string
+      step: number
+      nodeId: string
+      prompt: string
+      evidence: { key: string; value: unknown }[]
     }
 
 /** A fact for the session's stream. Holds ids, keys and sizes, never whole payloads. */
@@ -153,7 +176,7 @@ export interface Transition {
 }
 
 const key = new RegExp(keyPattern)
-const kindOfAnswer = { tool_result: 'tool', model_result: 'model', decision: 'approval' } as const
+const kindOfAnswer = { tool_result: 'tool', model_result: 'model', decision: 'approval', message: 'message' } as const
 
 /** The state of a run that has not begun. */
 export function startState(): RunState {

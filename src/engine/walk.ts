@@ -58,7 +58,7 @@ export function startWalk(plan: Plan, state: RunState, memory: Memory): Walk {
 /** The transition that the walk has come to. */
 export function finishWalk({ steps, visits, activations, end, ...walk }: Walk): Transition {
   const pending = activations.flatMap((activation) => activation.pending)
-  const waiting = pending.length > 0 && pending.every((call) => call.kind === 'approval')
+  const waiting = pending.length > 0 && pending.every(({ kind }) => kind === 'approval' || kind === 'message')
   const status = end?.status ?? (waiting ? 'waiting' : 'running')
   return {
     state: { status, steps, visits, activations },

@@ -21,7 +21,7 @@ export interface AdvanceProviders extends EffectProviders {
 }
 
 type Approval = Extract<Effect, { kind: 'approval' }>
-type Doable = Exclude<Effect, Approval>
+type Doable = Exclude<Effect, Approval | { kind: 'message' }>
 
 /** A run whose workers fall silent at the same step this often is what stops them. */
 const maxTakeovers = 5
@@ -191,7 +191,7 @@ function isApproval(effect: Effect): effect is Approval {
 }
 
 function isDoable(effect: Effect): effect is Doable {
-  return effect.kind !== 'approval'
+  return effect.kind !== 'approval' && effect.kind !== 'message'
 }
 
 function callOf(input: Input): string {

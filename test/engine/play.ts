@@ -20,6 +20,8 @@ export interface World {
   readonly tool?: (effect: Of<'tool'>) => ToolResult
   readonly model?: (effect: Of<'model'>) => ModelResult
   readonly decide?: (effect: Of<'approval'>) => Decision
+  /** What the person in the chat says. */
+  readonly reply?: (effect: Of<'message'>) => string
 }
 
 export interface Played {
@@ -68,6 +70,10 @@ export function answerTo(effect: Effect, world: World): Input {
   const { call } = effect
   if (effect.kind === 'tool') return { kind: 'tool_result', call, result: (world.tool ?? (() => done()))(effect) }
   if (effect.kind === 'model') return { kind: 'model_result', call, result: (world.model ?? (() => turn('')))(effect) }
+  if (effect.kind === 'message') {
+    const text = (world.reply ?? (() => 'yes'))(effect)
+    return { kind: 'message', call, text, from: 'user-1', at: '2026-01-01T00:00:00Z' }
+  }
   const { reason = 'because', ...rest } = (world.decide ?? approve)(effect)
   return { kind: 'decision', approval: call, ...rest, reason, decidedBy: 'user-1', decidedAt: '2026-01-01T00:00:00Z' }
 }

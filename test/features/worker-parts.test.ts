@@ -158,6 +158,9 @@ t.test('without settings a model call fails and says what the operator must do',
     step: 1,
     nodeId: 'n',
     model: 'default',
+    purpose: 'turn',
+    skills: [],
+    mcpTools: [],
     messages: [],
     tools: [],
   } as const
@@ -178,7 +181,8 @@ t.test('a busy model server is asked again, a refusal is not', async (t) => {
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
   const callModel = createModelCaller({ baseUrl, name: 'm', apiKey: 'key', allow: [] }, [1, 1])
   const messages = [{ role: 'user', content: 'hi' }] as const
-  const question = { kind: 'model', call: '1.1', step: 1, nodeId: 'n', model: 'default', messages, tools: [] } as const
+  const place = { kind: 'model', call: '1.1', step: 1, nodeId: 'n', model: 'default', purpose: 'turn' } as const
+  const question = { ...place, messages, tools: [], skills: [], mcpTools: [] }
   const { signal } = new AbortController()
   t.match(await callModel(question, signal), { ok: true, text: 'hello' })
   t.match(await callModel(question, signal), { ok: false, error: { code: 'model_unauthorized' } })

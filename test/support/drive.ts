@@ -75,6 +75,7 @@ async function perform(pkg: AgentPackage, effect: Effect, options: DriveOptions,
     if (!options.model) throw new Error('this package asks for a model')
     return { kind: 'model_result', call: effect.call, result: await options.model(effect) }
   }
+  if (effect.kind === 'message') throw new Error(`nobody answers "${effect.prompt}"`)
   seen.approvals.push(effect)
   if (!options.decide) throw new Error(`nobody decides "${effect.title}"`)
   const answer = options.decide(effect, seen.approvals.length - 1)

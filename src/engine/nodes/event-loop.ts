@@ -31,7 +31,9 @@ export const eventLoopNode: Behaviour<LoopNode> = {
     if (pending.kind === 'tool') return toolEffect(plan, activation, pending, argumentsOf(messages, pending))
     const { step, nodeId } = activation
     const { call } = pending
-    return { kind: 'model', call, step, nodeId, model: node.model ?? 'default', messages, tools: toolsFor(node, plan) }
+    const model = node.model ?? 'default'
+    const tools = toolsFor(node, plan)
+    return { kind: 'model', call, step, nodeId, model, purpose: 'turn', messages, tools, skills: [], mcpTools: [] }
   },
 
   answer(scene, activation, pending, answer) {
