@@ -114,7 +114,10 @@ create table app.checkpoints (
   seq integer not null,
   state jsonb not null,
   created_at timestamp(3) with time zone not null default now(),
+  kind text not null default 'node_complete'::text,
+  node_id text,
   constraint checkpoints_pkey PRIMARY KEY (tenant_id, run_id, seq),
+  constraint checkpoints_kind_check CHECK ((kind = ANY (ARRAY['node_start'::text, 'node_complete'::text, 'loop_iteration'::text, 'human_approval'::text]))),
   constraint checkpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
   constraint checkpoints_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id)
 );
@@ -123,7 +126,7 @@ alter table app.checkpoints force row level security;
 create policy tenant on app.checkpoints for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
 grant select on app.checkpoints to enginex_app;
 grant insert, select on app.checkpoints to enginex_backup;
-grant insert (run_id, seq, state) on app.checkpoints to enginex_app;
+grant insert (run_id, seq, state, kind, node_id) on app.checkpoints to enginex_app;
 
 create table app.denials (
   tenant_id uuid not null,
@@ -241,6 +244,8 @@ create table app.run_steps (
   error jsonb,
   started_at timestamp(3) with time zone not null default now(),
   finished_at timestamp(3) with time zone,
+  started_seq integer,
+  finished_seq integer,
   constraint run_steps_pkey PRIMARY KEY (tenant_id, run_id, step, attempt),
   constraint run_steps_status_check CHECK ((status = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text, 'waiting'::text]))),
   constraint run_steps_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
@@ -251,8 +256,8 @@ alter table app.run_steps force row level security;
 create policy tenant on app.run_steps for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
 grant select on app.run_steps to enginex_app;
 grant insert, select on app.run_steps to enginex_backup;
-grant insert (run_id, step, attempt, node_id, status, error, finished_at) on app.run_steps to enginex_app;
-grant update (status, error, finished_at) on app.run_steps to enginex_app;
+grant insert (run_id, step, attempt, node_id, status, error, finished_at, started_seq, finished_seq) on app.run_steps to enginex_app;
+grant update (status, error, finished_at, finished_seq) on app.run_steps to enginex_app;
 
 create table app.runs (
   tenant_id uuid not null default app.tenant_id(),
@@ -272,14 +277,22 @@ create table app.runs (
   finished_at timestamp(3) with time zone,
   created_by text not null default app.actor(),
   takeovers integer not null default 0,
+  forked_from_run uuid,
+  forked_from_seq integer,
+  worked_ms bigint not null default 0,
+  score real,
   constraint runs_pkey PRIMARY KEY (tenant_id, id),
+  constraint runs_check CHECK (((forked_from_run IS NULL) = (forked_from_seq IS NULL))),
   constraint runs_requested_check CHECK ((requested = ANY (ARRAY['pause'::text, 'cancel'::text]))),
+  constraint runs_score_check CHECK (((score >= (0)::double precision) AND (score <= (1)::double precision))),
   constraint runs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'paused'::text, 'completed'::text, 'rejected'::text, 'failed'::text, 'cancelled'::text]))),
   constraint runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint runs_tenant_id_forked_from_run_forked_from_seq_fkey FOREIGN KEY (tenant_id, forked_from_run, forked_from_seq) REFERENCES app.checkpoints(tenant_id, run_id, seq),
   constraint runs_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id)
 );
 CREATE INDEX runs_tenant_id_heartbeat_at_idx ON app.runs USING btree (tenant_id, heartbeat_at) WHERE (status = 'running'::text);
 CREATE INDEX runs_tenant_id_queued_at_id_idx ON app.runs USING btree (tenant_id, queued_at, id) WHERE (status = 'queued'::text);
+CREATE UNIQUE INDEX runs_tenant_id_session_id_idx ON app.runs USING btree (tenant_id, session_id) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'paused'::text]));
 CREATE INDEX runs_tenant_id_session_id_queued_at_id_idx ON app.runs USING btree (tenant_id, session_id, queued_at DESC, id DESC);
 alter table app.runs enable row level security;
 alter table app.runs force row level security;
@@ -289,8 +302,8 @@ create policy tenant on app.runs for all to enginex_app using (tenant_id = ( SEL
 grant select on app.runs to enginex_app;
 grant insert, select on app.runs to enginex_backup;
 grant select, update on app.runs to enginex_doors;
-grant insert (session_id) on app.runs to enginex_app;
-grant update (status, requested, epoch, worker_id, seq, current_node, error, queued_at, heartbeat_at, finished_at, takeovers) on app.runs to enginex_app;
+grant insert (session_id, seq, forked_from_run, forked_from_seq) on app.runs to enginex_app;
+grant update (status, requested, epoch, worker_id, seq, current_node, error, queued_at, heartbeat_at, finished_at, takeovers, worked_ms, score) on app.runs to enginex_app;
 grant select (tenant_id, id, status, epoch) on app.runs to enginex_guard;
 grant update (epoch) on app.runs to enginex_guard;
 
@@ -343,6 +356,7 @@ create table app.sessions (
   last_seq bigint not null default 0,
   created_at timestamp(3) with time zone not null default now(),
   created_by text not null default app.actor(),
+  entry_point text,
   constraint sessions_pkey PRIMARY KEY (tenant_id, id),
   constraint sessions_tenant_id_agent_id_agent_version_id_fkey FOREIGN KEY (tenant_id, agent_id, agent_version_id) REFERENCES app.agent_versions(tenant_id, agent_id, id),
   constraint sessions_tenant_id_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES app.agents(tenant_id, id),
@@ -355,7 +369,7 @@ alter table app.sessions force row level security;
 create policy tenant on app.sessions for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
 grant select on app.sessions to enginex_app;
 grant insert, select on app.sessions to enginex_backup;
-grant insert (agent_id, agent_version_id, title, input) on app.sessions to enginex_app;
+grant insert (agent_id, agent_version_id, title, input, entry_point) on app.sessions to enginex_app;
 grant update (last_seq) on app.sessions to enginex_app;
 
 create table app.sign_outs (

@@ -80,6 +80,8 @@ export interface AuditEntries {
 
 export interface Checkpoints {
   created_at: Generated<Timestamp>;
+  kind: Generated<string>;
+  node_id: string | null;
   run_id: string;
   seq: number;
   state: Json;
@@ -145,10 +147,13 @@ export interface Runs {
   epoch: Generated<number>;
   error: Json | null;
   finished_at: Timestamp | null;
+  forked_from_run: string | null;
+  forked_from_seq: number | null;
   heartbeat_at: Timestamp | null;
   id: Generated<string>;
   queued_at: Generated<Timestamp>;
   requested: string | null;
+  score: number | null;
   seq: Generated<number>;
   session_id: string;
   slot_at: Timestamp | null;
@@ -156,6 +161,7 @@ export interface Runs {
   status: Generated<string>;
   takeovers: Generated<number>;
   tenant_id: Generated<string>;
+  worked_ms: Generated<Int8>;
   worker_id: string | null;
 }
 
@@ -163,9 +169,11 @@ export interface RunSteps {
   attempt: number;
   error: Json | null;
   finished_at: Timestamp | null;
+  finished_seq: number | null;
   node_id: string;
   run_id: string;
   started_at: Generated<Timestamp>;
+  started_seq: number | null;
   status: string;
   step: number;
   tenant_id: Generated<string>;
@@ -196,6 +204,7 @@ export interface Sessions {
   agent_version_id: string;
   created_at: Generated<Timestamp>;
   created_by: Generated<string>;
+  entry_point: string | null;
   id: Generated<string>;
   input: Json;
   last_seq: Generated<Int8>;

@@ -173,6 +173,8 @@ export interface Transition {
   readonly effects: readonly Effect[]
   readonly steps: readonly StepRecord[]
   readonly error?: Failure
+  /** 0 to 1, or null when it could not be told; there when the run has ended and its goal has criteria. */
+  readonly score?: number | null
 }
 
 const key = new RegExp(keyPattern)

@@ -1,43 +1,28 @@
 import type { Logger } from 'pino'
 import type { Database } from '../db/database.ts'
-import type { TenantQueries } from '../db/queries.ts'
-import { type Effect, type Input, next, pendingEffects, startState } from '../engine/machine.ts'
-import type { AgentPackage } from '../engine/package.ts'
+import { pendingEffects } from '../engine/machine.ts'
 import { loadPackage } from '../features/agents/service.ts'
-import { askApproval, decisionsOf, withdrawApprovals } from '../features/approvals/service.ts'
-import { type Left, type LoadedRun, loadRun, type RunTenant, recordTransition } from '../features/runs/progress.ts'
-import { endRun, handOverRun, pauseRun, requeueRun, waitOn } from '../features/runs/release.ts'
+import { type LoadedRun, loadRun, type RunTenant } from '../features/runs/progress.ts'
+import { endRun, handOverRun, pauseRun, requeueRun } from '../features/runs/release.ts'
 import { TenantContext } from '../tenancy/context.ts'
+import { apply, type Course, callOf, pendingCalls, resume, startCourse, takeAnswers } from './course.ts'
 import type { EffectProviders, Outcome } from './effects/effect.ts'
 import { perform } from './effects/perform.ts'
-import { tell } from './events.ts'
 import { verdictOn } from './failures.ts'
 import type { Hold } from './hold.ts'
 import { startInput } from './inputs.ts'
+import { type Doable, isDoable, isQuestion, withdrawQuestions } from './questions.ts'
 
 export interface AdvanceProviders extends EffectProviders {
   readonly database: Database
   readonly log: Pick<Logger, 'error' | 'warn' | 'debug'>
 }
 
-type Approval = Extract<Effect, { kind: 'approval' }>
-type Doable = Exclude<Effect, Approval | { kind: 'message' }>
-
 /** A run whose workers fall silent at the same step this often is what stops them. */
 const maxTakeovers = 5
 const workerLost = {
   code: 'worker_lost',
   message: `the workers of this run stopped ${maxTakeovers} times at the same step; the operator finds the reason in their logs`,
-}
-
-/** A held run on its way. Memory stays here between transitions; only what changes is written. */
-interface Course {
-  readonly providers: AdvanceProviders
-  readonly hold: Hold
-  readonly tenant: RunTenant
-  readonly package: AgentPackage
-  /** As the last recorded transition left it. */
-  now: Pick<LoadedRun, 'seq' | 'state' | 'memory' | 'sizes' | 'at'> & { readonly status: string }
 }
 
 /**
@@ -50,7 +35,9 @@ export async function advanceRun(providers: AdvanceProviders, hold: Hold): Promi
   try {
     const loaded = await loadRun(tenant, hold.run)
     if (loaded.takeovers > maxTakeovers) return await end(tenant, hold, { status: 'failed', error: workerLost })
-    await follow(...(await begin(providers, hold, tenant, loaded)))
+    const agent = await loadPackage(providers.files, tenantId, loaded.digest)
+    const course = startCourse(hold, tenant, agent, loaded)
+    await follow(providers, course, await begin(providers, course, loaded))
   } catch (err) {
     await giveUp(providers, hold, tenant, err)
   } finally {
@@ -59,104 +46,83 @@ export async function advanceRun(providers: AdvanceProviders, hold: Hold): Promi
 }
 
 /** From the last checkpoint to what is to be done first. */
-async function begin(
-  providers: AdvanceProviders,
-  hold: Hold,
-  tenant: RunTenant,
-  loaded: LoadedRun,
-): Promise<[Course, Doable[]]> {
+async function begin({ files }: AdvanceProviders, course: Course, loaded: LoadedRun): Promise<Doable[]> {
+  const { hold, tenant, package: agent } = course
   if (loaded.requested) hold.ask(loaded.requested)
-  const agent = await loadPackage(providers.files, tenant.tenantId, loaded.digest)
-  const course: Course = { providers, hold, tenant, package: agent, now: { ...loaded, status: 'running' } }
-  if (hold.asked) return [course, []]
-  if (loaded.state) return [course, await resume(course, pendingEffects(agent, loaded.state, loaded.memory))]
-  const input = await startInput(providers.files, tenant.tenantId, agent, loaded)
-  return [course, await apply(course, { input })]
+  if (hold.asked) return []
+  if (!loaded.state) return await apply(course, { input: await startInput(files, tenant.tenantId, agent, loaded) })
+  const pending = pendingEffects(agent, loaded.state, loaded.memory)
+  return await resume(course, { doable: pending.filter(isDoable), questions: pending.filter(isQuestion) })
 }
 
-/** After a takeover or a wait: the effects again that have no result yet, and the answers that people have given. */
-async function resume(course: Course, pending: readonly Effect[]): Promise<Doable[]> {
-  const { tenant, hold } = course
-  const questions = new Set(pending.filter(isApproval).map((effect) => effect.call))
-  const doable = pending.filter(isDoable)
-  if (questions.size === 0) return doable
-  const answers = async (tx: TenantQueries) =>
-    (await decisionsOf(tx, hold.run.runId)).filter((one) => questions.has(one.approval))
-  const { found, left } = await waitOn(tenant, hold.run, answers)
-  if (left) note(course, left)
-  for (const input of found) doable.push(...(await apply(course, { input })))
-  return doable
+/** An effect that is being performed. */
+interface UnderWay {
+  readonly done: Promise<Outcome | null>
+  /** Ends it; its result is not wanted any more. */
+  drop(): void
 }
 
 /** Performs effects as they come and feeds their results back, one at a time, until there is a reason to stop. */
-async function follow(course: Course, first: readonly Doable[]): Promise<void> {
+async function follow(providers: AdvanceProviders, course: Course, first: readonly Doable[]): Promise<void> {
   const { hold } = course
   const aborted = new Promise<null>((resolve) => {
     hold.signal.addEventListener('abort', () => resolve(null), { once: true })
   })
-  const underWay = new Map<string, Promise<Outcome | null>>()
+  const underWay = new Map<string, UnderWay>()
   const wanted = [...first]
-  while (course.now.status === 'running') {
-    if (hold.signal.aborted || (hold.asked && underWay.size === 0)) return await obey(course)
-    if (!hold.asked) for (const effect of wanted.splice(0)) underWay.set(effect.call, start(course, effect))
-    if (underWay.size === 0) throw new Error('the machine wants nothing and has not ended')
-    const outcome = await Promise.race([aborted, ...underWay.values()])
-    if (!outcome) continue
-    underWay.delete(callOf(outcome.input))
-    wanted.push(...(await apply(course, outcome)))
+  try {
+    while (course.now.status === 'running') {
+      if (hold.signal.aborted || (hold.asked && underWay.size === 0)) return await obey(course)
+      const pending = pendingCalls(course.now.state)
+      for (const [call, effect] of underWay) if (!pending.has(call)) drop(underWay, call, effect)
+      if (!hold.asked) for (const effect of wanted.splice(0)) begun(providers, course, underWay, pending, effect)
+      if (pending.size === 0) throw new Error('the machine wants nothing and has not ended')
+      const results = [...underWay.values()].map(({ done }) => done)
+      const news = await Promise.race([aborted, hold.answers(), ...results])
+      if (news === 'answers') wanted.push(...(await takeAnswers(course)))
+      else if (news) {
+        underWay.delete(callOf(news.input))
+        wanted.push(...(await apply(course, news)))
+      }
+    }
+  } finally {
+    for (const effect of underWay.values()) effect.drop()
   }
 }
 
-/** @returns null when it was aborted, whatever came of it */
-function start({ providers, hold, tenant, package: agent, now }: Course, effect: Doable): Promise<Outcome | null> {
+function begun(
+  providers: AdvanceProviders,
+  course: Course,
+  underWay: Map<string, UnderWay>,
+  pending: ReadonlySet<string>,
+  effect: Doable,
+): void {
+  // Its branch may have ended between the transition that asked for it and now.
+  if (pending.has(effect.call)) underWay.set(effect.call, start(providers, course, effect))
+}
+
+function drop(underWay: Map<string, UnderWay>, call: string, effect: UnderWay): void {
+  underWay.delete(call)
+  effect.drop()
+}
+
+/** Its result is null when it was aborted, whatever came of it. */
+function start(providers: AdvanceProviders, course: Course, effect: Doable): UnderWay {
+  const { hold, tenant, package: agent, now } = course
   const { runId, sessionId } = hold.run
+  const own = new AbortController()
+  const signal = AbortSignal.any([hold.signal, own.signal])
   const memorySize = Object.values(now.sizes).reduce((sum, size) => sum + size, 0)
-  const context = { tenant, runId, sessionId, agent, at: now.at, memorySize, signal: hold.signal }
-  const outcome = perform(providers, context, effect).then(
-    (done) => (hold.signal.aborted ? null : done),
+  const context = { tenant, runId, sessionId, agent, at: now.at, memorySize, signal }
+  const done = perform(providers, context, effect).then(
+    (outcome) => (signal.aborted ? null : outcome),
     (error) => {
-      if (hold.signal.aborted) return null
+      if (signal.aborted) return null
       throw error
     },
   )
-  outcome.catch(() => undefined) // whoever waits for it gets it; nobody may be waiting any more
-  return outcome
-}
-
-/** One transition, from input to record. @returns what is to be done next */
-async function apply(course: Course, { input, record }: Outcome): Promise<Doable[]> {
-  const { tenant, hold, now } = course
-  const transition = next(course.package, now.state ?? startState(), now.memory, input)
-  const also = async (tx: TenantQueries) => {
-    const approvals = await ask(tx, hold, transition.effects.filter(isApproval))
-    return tell(transition.events, approvals, (await record?.(tx)) ?? [])
-  }
-  const recorded = await recordTransition(tenant, hold.run, now.seq + 1, transition, also)
-  course.now = {
-    seq: now.seq + 1,
-    state: transition.state,
-    memory: { ...now.memory, ...transition.writes },
-    sizes: { ...now.sizes, ...recorded.sizes },
-    at: recorded.at,
-    status: now.status,
-  }
-  note(course, recorded)
-  return transition.effects.filter(isDoable)
-}
-
-/** @returns the approvals' ids by call */
-async function ask(tx: TenantQueries, { run }: Hold, questions: readonly Approval[]): Promise<Map<string, string>> {
-  const ids = new Map<string, string>()
-  for (const effect of questions) {
-    const id = await askApproval(tx, { sessionId: run.sessionId, runId: run.runId, effect })
-    if (id) ids.set(effect.call, id)
-  }
-  return ids
-}
-
-function note(course: Course, { status, requested }: Left): void {
-  course.now = { ...course.now, status }
-  if (requested) course.hold.ask(requested)
+  done.catch(() => undefined) // whoever waits for it gets it; nobody may be waiting any more
+  return { done, drop: () => own.abort() }
 }
 
 /** Lets go of the run at its last checkpoint, as it was asked. */
@@ -169,7 +135,7 @@ async function obey({ hold, tenant }: Course): Promise<void> {
 }
 
 async function end(tenant: RunTenant, { run }: Hold, outcome: Parameters<typeof endRun>[2]): Promise<void> {
-  await endRun(tenant, run, outcome, (tx) => withdrawApprovals(tx, run.runId))
+  await endRun(tenant, run, outcome, (tx) => withdrawQuestions(tx, run.runId))
 }
 
 async function giveUp({ log }: AdvanceProviders, hold: Hold, tenant: RunTenant, err: unknown): Promise<void> {
@@ -184,16 +150,4 @@ async function giveUp({ log }: AdvanceProviders, hold: Hold, tenant: RunTenant, 
   } catch (again) {
     log.warn({ ...which, err: again }, 'the failed run is left to be taken over')
   }
-}
-
-function isApproval(effect: Effect): effect is Approval {
-  return effect.kind === 'approval'
-}
-
-function isDoable(effect: Effect): effect is Doable {
-  return effect.kind !== 'approval' && effect.kind !== 'message'
-}
-
-function callOf(input: Input): string {
-  return input.kind === 'start' ? '' : input.kind === 'decision' ? input.approval : input.call
 }

@@ -23,6 +23,7 @@ export type ToChild =
   | { readonly settings: ChildSettings }
   | { readonly id: number; readonly run: TakenRun }
   | { readonly id: number; readonly ask: Reason }
+  | { readonly id: number; readonly answered: true }
   | { readonly close: true }
 
 export interface FromChild {
@@ -41,6 +42,7 @@ process.on('message', (message: ToChild) => {
   if ('settings' in message) begin(message.settings)
   else if ('run' in message) void advance(message.id, message.run)
   else if ('ask' in message) holds.get(message.id)?.ask(message.ask)
+  else if ('answered' in message) holds.get(message.id)?.answered()
   else void close()
 })
 

@@ -15,6 +15,12 @@ export interface Hold {
   /** Aborted when effects that are under way must end as well. */
   readonly signal: AbortSignal
   ask(reason: Reason): void
+  /** Says that people may have answered a question of the run. */
+  answered(): void
+  /** Resolves at such a word; at once when one came since `heard`. */
+  answers(): Promise<'answers'>
+  /** Says that the answers are about to be read: a word that comes from now on is a new one. */
+  heard(): void
 }
 
 /**
@@ -24,6 +30,7 @@ export interface Hold {
 export function holdRun(run: TakenRun, graceMs: number): Hold {
   const controller = new AbortController()
   let asked: Reason | null = null
+  let word = Promise.withResolvers<'answers'>()
   return {
     run,
     signal: controller.signal,
@@ -35,6 +42,11 @@ export function holdRun(run: TakenRun, graceMs: number): Hold {
       asked = reason
       if (reason === 'cancel' || reason === 'lost') controller.abort()
       else if (reason !== 'yield') setTimeout(() => controller.abort(), graceMs).unref()
+    },
+    answered: () => word.resolve('answers'),
+    answers: () => word.promise,
+    heard() {
+      word = Promise.withResolvers<'answers'>()
     },
   }
 }

@@ -23,5 +23,5 @@ export async function startInput(
     if (size > maxRunSize) throw new AppError('payload_too_large', `${name}: the input is more than a run may remember`)
     input[name] = rows
   }
-  return { kind: 'start', input }
+  return { kind: 'start', input, ...(loaded.entryPoint === null ? {} : { entryPoint: loaded.entryPoint }) }
 }

@@ -39,6 +39,7 @@ const workerId = randomUUID()
 const scheduler = startScheduler({ ...times, doors: new Doors(database), workerId, slots, log, start: runner.start })
 notifications.onAny('runs', scheduler.look)
 notifications.onAny('requests', scheduler.heed)
+notifications.onAny('answers', scheduler.answered)
 log.info({ workerId, slots }, 'the worker is ready')
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

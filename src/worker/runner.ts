@@ -57,7 +57,10 @@ export function createRunner(settings: ChildSettings, idleMs: number): Runner {
       const ask = (reason: Reason) => {
         if (flights.has(id)) send(process, { id, ask: reason })
       }
-      return { done: flight.promise, ask }
+      const answered = () => {
+        if (flights.has(id)) send(process, { id, answered: true })
+      }
+      return { done: flight.promise, ask, answered }
     },
     async close() {
       clearTimeout(child?.idle)

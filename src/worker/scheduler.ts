@@ -8,6 +8,8 @@ export interface Flight {
   readonly done: Promise<void>
   /** Asks to let go of it. */
   ask(reason: Reason): void
+  /** Says that people may have answered one of its questions. */
+  answered(): void
 }
 
 export interface SchedulerOptions {
@@ -35,6 +37,8 @@ export interface Scheduler {
   look(): void
   /** Asks now, not at the next beat, what people want of the runs in hand. */
   heed(): void
+  /** Passes on that people of this tenant have answered something. */
+  answered(tenantId: string): void
   /** Takes nothing more, lets go of every run at its next checkpoint, and resolves when the last one is gone. */
   stop(): Promise<void>
 }
@@ -85,12 +89,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
   const beat = oneAtATime(options.log, async () => {
     const asked = [...held]
     if (asked.length === 0) return
-    const alive = await doors.beatRuns(asked.map(({ run }) => run))
-    for (const { run, flight } of asked) {
-      const requested = alive.get(run.runId)
-      if (requested === undefined) flight.ask('lost')
-      else if (requested) flight.ask(requested)
-    }
+    pass(asked, await doors.beatRuns(asked.map(({ run }) => run)))
   })
 
   const timers = [setInterval(take, options.pollMs), setInterval(beat, options.beatMs)]
@@ -101,6 +100,9 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     },
     look: take,
     heed: beat,
+    answered(tenantId) {
+      for (const { run, flight } of held) if (run.tenantId === tenantId) flight.answered()
+    },
     async stop() {
       stopping = true
       await take.idle()
@@ -109,6 +111,16 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
       for (const timer of timers) clearInterval(timer)
       await beat.idle()
     },
+  }
+}
+
+/** Tells each flight what is wanted of its run; one that the database does not know as ours is lost. */
+function pass(asked: readonly Held[], alive: ReadonlyMap<string, 'pause' | 'cancel' | null>): void {
+  for (const { run, flight } of asked) {
+    const requested = alive.get(run.runId)
+    if (requested === undefined) flight.ask('lost')
+    else if (requested) flight.ask(requested)
+    else flight.answered() // should the word of an answer have been lost
   }
 }
 

@@ -70,7 +70,7 @@ t.test('the scheduler fills its slots, never more, and takes again when one fall
       const hold = holdRun(one, 20)
       const { promise, resolve } = Promise.withResolvers<void>()
       holds.push({ hold, end: resolve })
-      return { done: promise, ask: hold.ask }
+      return { done: promise, ask: hold.ask, answered: hold.answered }
     },
   })
   await until('two are held', () => scheduler.held === 2)
@@ -121,7 +121,7 @@ t.test('the scheduler passes on requests and losses, and survives an absent data
       const hold = holdRun(one, 20)
       holds.push(hold)
       const done = until('asked', () => hold.asked).then(() => Promise.reject(new Error('a bug')))
-      return { done, ask: hold.ask }
+      return { done, ask: hold.ask, answered: hold.answered }
     },
   })
   await until('both are held', () => holds.length === 2)

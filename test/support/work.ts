@@ -152,11 +152,12 @@ async function startWorker(
     workerId: randomUUID(),
     start: (run) => {
       const hold = holdRun(run, graceMs)
-      return { done: advanceRun(providers, hold), ask: hold.ask }
+      return { done: advanceRun(providers, hold), ask: hold.ask, answered: hold.answered }
     },
   })
   notifications.onAny('runs', scheduler.look)
   notifications.onAny('requests', scheduler.heed)
+  notifications.onAny('answers', scheduler.answered)
   t.teardown(() => scheduler.stop())
   return scheduler
 }

@@ -44,17 +44,18 @@ export async function pauseRun(tenant: RunTenant, { runId, sessionId }: RunKey):
 }
 
 /**
- * Goes on waiting, unless `decided` finds an answer: whoever answers locks the run first, so none comes in between.
- * @returns what was found; empty when the run was left waiting (or held, when something was requested of it)
+ * Goes on waiting, if it may and `decided` finds no answer: whoever answers locks the run first, so none comes in between.
+ * @returns what was found, and how the run was left when it was (waiting, or held because something was requested of it)
  */
 export async function waitOn<T>(
   tenant: RunTenant,
   run: RunKey,
   decided: (tx: TenantQueries) => Promise<readonly T[]>,
+  { mayWait }: { readonly mayWait: boolean },
 ): Promise<{ found: readonly T[]; left: Left | null }> {
   return await tenant.transaction(async (tx) => {
     const found = await decided(tx)
-    if (found.length > 0) return { found, left: null }
+    if (!mayWait || found.length > 0) return { found, left: null }
     const [left] = await Promise.all([moveRun(tx, run, { status: 'waiting', error: null, node: null }), notifyRuns(tx)])
     return { found, left }
   })

@@ -13,6 +13,9 @@ const columns = [
   'started_at',
   'finished_at',
   'created_by',
+  'score',
+  'forked_from_run',
+  'forked_from_seq',
 ] as const
 
 export const findRunRow = prepare<{ id: string }>()((db, value) =>
@@ -85,6 +88,11 @@ export async function failOpenSteps(
 /** Tells every worker that there is something to take. */
 export async function notifyRuns(tx: TenantQueries): Promise<void> {
   await sql`select app.notify_change('runs')`.execute(tx)
+}
+
+/** Tells the workers that hold runs of this tenant that a question was answered. */
+export async function notifyAnswers(tx: TenantQueries): Promise<void> {
+  await sql`select app.notify_change('answers')`.execute(tx)
 }
 
 /** Asks something of the worker that holds the run, which obeys at once if it hears this, else at its next heartbeat. */

@@ -12,6 +12,7 @@ import {
   listStepRows,
   lockRun,
   lockRunOfSession,
+  notifyAnswers,
   notifyRuns,
   request,
   updateRun,
@@ -44,9 +45,13 @@ export async function lockedRun(tx: TenantQueries, id: string): Promise<RunRow> 
   return run
 }
 
-/** What the run waited for has come: it goes back into the queue. A run that a person paused stays paused. */
+/**
+ * What the run waited for has come: it goes back into the queue, or its worker hears of it while other branches are
+ * busy. A run that a person paused stays paused.
+ */
 export async function wakeRun(tx: TenantQueries, run: RunRow, now: Date): Promise<void> {
   if (run.status === 'waiting') await requeue(tx, run.id, now)
+  else if (run.status === 'running') await notifyAnswers(tx)
 }
 
 async function requeue(tx: TenantQueries, id: string, now: Date): Promise<void> {
@@ -110,6 +115,8 @@ export function toRun(row: Omit<RunRow, 'session_id' | 'requested' | 'created_by
     status: row.status as RunStatus,
     currentNode: row.current_node,
     error: row.error as Run['error'],
+    score: row.score,
+    forkedFrom: row.forked_from_run ? { runId: row.forked_from_run, seq: row.forked_from_seq! } : null,
     queuedAt: row.queued_at.toISOString(),
     startedAt: row.started_at?.toISOString() ?? null,
     finishedAt: row.finished_at?.toISOString() ?? null,

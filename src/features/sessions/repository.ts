@@ -37,6 +37,9 @@ function sessionsWithRun(db: Kysely<Tables>) {
       'run.queued_at',
       'run.started_at',
       'run.finished_at',
+      'run.score',
+      'run.forked_from_run',
+      'run.forked_from_seq',
     ])
 }
 
