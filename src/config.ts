@@ -49,6 +49,7 @@ const secret = (says: string) => text(/^.{16,}$/, `${says}, at least 16 characte
 const common = {
   ENGINEX_DATABASE_URL: postgresUrl,
   ENGINEX_FILES_DIRECTORY: any('a folder for packages, inputs and reports'),
+  ENGINEX_KEYS_DIRECTORY: any('a folder for the keys of stored secrets, apart from the files and their backups'),
   ENGINEX_LOG_LEVEL: or('info', oneOf('fatal', 'error', 'warn', 'info', 'debug', 'silent')),
 }
 

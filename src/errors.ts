@@ -21,11 +21,16 @@ export const statusOf = {
   payload_too_large: 413,
   package_too_large: 413,
   unsupported_media_type: 415,
+  credential_missing: 424,
+  credential_expired: 424,
+  credentials_required: 424,
   too_many_requests: 429,
   internal: 500,
+  secret_unreadable: 500,
   identity_unavailable: 503,
   database_unavailable: 503,
   overloaded: 503,
+  vault_unavailable: 503,
 } as const
 
 export type ErrorCode = keyof typeof statusOf

@@ -7,6 +7,7 @@ import { routes } from '../features/index.ts'
 import { createKeycloakAdmin } from '../identity/keycloak-admin.ts'
 import { createTokens } from '../identity/tokens.ts'
 import { createFiles } from '../providers/files.ts'
+import { createVault } from '../providers/vault.ts'
 import { Admission } from './admission.ts'
 import { buildApp } from './app.ts'
 
@@ -32,9 +33,10 @@ const keycloak = createKeycloakAdmin({
   clientSecret: config.ENGINEX_KEYCLOAK_ADMIN_SECRET,
 })
 const files = createFiles({ directory: config.ENGINEX_FILES_DIRECTORY })
+const vault = createVault({ directory: config.ENGINEX_KEYS_DIRECTORY })
 
 const app = await buildApp({
-  routes: routes({ doors, keycloak, files, region: config.ENGINEX_REGION }),
+  routes: routes({ doors, keycloak, files, vault, region: config.ENGINEX_REGION }),
   database,
   notifications,
   doors,

@@ -2,6 +2,23 @@ import { EventEmitter } from 'node:events'
 import pg from 'pg'
 
 /**
+ * A piece of a model's answer while it is being made: sent to whoever watches, never stored, may be lost. What is sent on
+ * `textChannel` is a JSON array of these, at most 7,000 bytes.
+ */
+export interface TextDelta {
+  readonly tenantId: string
+  readonly sessionId: string
+  readonly runId: string
+  readonly nodeId: string
+  readonly call: string
+  /** From 0 in each attempt of a call; 0 again means that the answer begins anew. */
+  readonly sequence: number
+  readonly text: string
+}
+
+export const textChannel = 'enginex_text'
+
+/**
  * What changed, as the database tells it (`app.notify_change`): one LISTEN connection per process, topics as
  * `<tenant>:<topic>`. Losing the connection is itself an event, `lost`: whoever relies on hearing everything must stop
  * and begin again. Reconnects with back-off.

@@ -1,12 +1,14 @@
 import type { Doors } from '../db/doors.ts'
 import type { KeycloakAdmin } from '../identity/keycloak-admin.ts'
 import type { Files } from '../providers/files.ts'
+import type { Vault } from '../providers/vault.ts'
 
 /** The outside things that routes need beside their tenant. */
 export interface Services {
   readonly doors: Doors
   readonly keycloak: KeycloakAdmin
   readonly files: Files
+  readonly vault: Vault
   /** Where new tenants live. */
   readonly region: string
 }

@@ -193,6 +193,7 @@ async function startProcess(
       MALLOC_ARENA_MAX: '1',
       ENGINEX_DATABASE_URL: databaseUrl(ports, 'enginex_app', secrets.databaseApp),
       ENGINEX_FILES_DIRECTORY: join(directory, 'files'),
+      ENGINEX_KEYS_DIRECTORY: join(directory, 'keys'),
       ...own,
     },
     logFile: join(directory, `${name}.log`),

@@ -3,6 +3,7 @@ import { Database } from '../db/database.ts'
 import type { TakenRun } from '../db/doors.ts'
 import { createFiles } from '../providers/files.ts'
 import { createSandbox } from '../providers/sandbox.ts'
+import { createVault } from '../providers/vault.ts'
 import { type AdvanceProviders, advanceRun } from './advance.ts'
 import { type Hold, holdRun, type Reason } from './hold.ts'
 import { createModelCaller, type ModelSettings } from './model.ts'
@@ -12,6 +13,7 @@ import { createModelCaller, type ModelSettings } from './model.ts'
 export interface ChildSettings {
   readonly databaseUrl: string
   readonly filesDirectory: string
+  readonly keysDirectory: string
   readonly model: ModelSettings
   readonly slots: number
   readonly graceMs: number
@@ -55,12 +57,14 @@ function begin(settings: ChildSettings): void {
   })
 }
 
-async function open({ databaseUrl: url, filesDirectory, model, slots, graceMs }: ChildSettings, log: Logger) {
+async function open(settings: ChildSettings, log: Logger) {
+  const { databaseUrl: url, filesDirectory, keysDirectory, model, slots, graceMs } = settings
   // What a run's scope reads goes over exclusive connections.
   const database = new Database({ url, applicationName: 'enginex-runs', shared: 0, exclusive: slots + 1 })
   const providers: AdvanceProviders = {
     database: await database.start(),
     files: createFiles({ directory: filesDirectory }),
+    vault: createVault({ directory: keysDirectory }),
     sandbox: createSandbox({ threads: toolsAtOnce }),
     callModel: createModelCaller(model),
     log,

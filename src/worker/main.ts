@@ -24,6 +24,7 @@ const notifications = await new Notifications(url).start()
 const settings = {
   databaseUrl: url,
   filesDirectory: config.ENGINEX_FILES_DIRECTORY,
+  keysDirectory: config.ENGINEX_KEYS_DIRECTORY,
   model: {
     baseUrl: config.ENGINEX_MODEL_BASE_URL,
     name: config.ENGINEX_MODEL_NAME,

@@ -28,6 +28,7 @@ function startWorker(): ChildProcess {
       PATH: process.env.PATH,
       ENGINEX_DATABASE_URL: place.appUrl,
       ENGINEX_FILES_DIRECTORY: place.directory,
+      ENGINEX_KEYS_DIRECTORY: place.keysDirectory,
       ENGINEX_LOG_LEVEL: 'warn',
     },
   })

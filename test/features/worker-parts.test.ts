@@ -140,7 +140,15 @@ t.test('the scheduler passes on requests and losses, and survives an absent data
 t.test('a child that dies drops its runs, and the next run gets a new one', async (t) => {
   const model = { baseUrl: undefined, name: undefined, apiKey: undefined, allow: [] }
   const databaseUrl = 'postgres://nobody@127.0.0.1:1/none'
-  const settings = { databaseUrl, filesDirectory: '/tmp', model, slots: 1, graceMs: 10, logLevel: 'silent' }
+  const settings = {
+    databaseUrl,
+    filesDirectory: '/tmp',
+    keysDirectory: '/tmp',
+    model,
+    slots: 1,
+    graceMs: 10,
+    logLevel: 'silent',
+  }
   const runner = createRunner(settings, 1000)
   const [one, other] = [runner.start(run('a')), runner.start(run('b'))]
   one.ask('pause')

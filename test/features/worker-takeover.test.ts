@@ -173,6 +173,7 @@ function startProcess(t: Test): ChildProcess {
       ...inheritedEnvironment(),
       ENGINEX_DATABASE_URL: place.appUrl,
       ENGINEX_FILES_DIRECTORY: place.directory,
+      ENGINEX_KEYS_DIRECTORY: place.keysDirectory,
       ENGINEX_LOG_LEVEL: 'error',
     },
   })

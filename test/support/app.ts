@@ -12,6 +12,7 @@ import type { Services } from '../../src/features/services.ts'
 import type { KeycloakAdmin, Membership } from '../../src/identity/keycloak-admin.ts'
 import { createTokens } from '../../src/identity/tokens.ts'
 import { createFiles } from '../../src/providers/files.ts'
+import { createVault } from '../../src/providers/vault.ts'
 import type { Role } from '../../src/tenancy/permissions.ts'
 import type { Route } from '../../src/tenancy/route.ts'
 import { type TestDatabase, type TestTenant, testDatabase } from './database.ts'
@@ -47,7 +48,8 @@ export async function testApp(t: Pick<Test, 'teardown'>): Promise<TestApp> {
   const notifications = await new Notifications(appUrl).start()
   t.teardown(() => notifications.stop())
   const keycloak = fakeKeycloak()
-  const services = { doors, keycloak, files: createFiles({ directory }), region: 'home' }
+  const vault = createVault({ directory: join(directory, 'keys') })
+  const services = { doors, keycloak, files: createFiles({ directory }), vault, region: 'home' }
   const all = routes(services)
   const app = await buildApp({
     routes: all,

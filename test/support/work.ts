@@ -11,6 +11,7 @@ import { decide, getApproval } from '../../src/features/approvals/service.ts'
 import { createSession } from '../../src/features/sessions/service.ts'
 import { createFiles, type Files } from '../../src/providers/files.ts'
 import { createSandbox, type Sandbox, type SandboxRequest } from '../../src/providers/sandbox.ts'
+import { createVault, type Vault } from '../../src/providers/vault.ts'
 import { TenantContext } from '../../src/tenancy/context.ts'
 import type { Permission, Role } from '../../src/tenancy/permissions.ts'
 import type { UploadedFile } from '../../src/tenancy/route.ts'
@@ -32,7 +33,9 @@ export type Row = Record<string, unknown>
 
 export interface Workplace extends TestDatabase {
   readonly files: Files
+  readonly vault: Vault
   readonly directory: string
+  readonly keysDirectory: string
   as<P extends Permission>(tenant: TestTenant, role: Role, permission: P): ReturnType<typeof TenantContext.open<P>>
   /** Deploys the package's files as the tenant's builder. */
   deploy(tenant: TestTenant, name: string, contents: ReadonlyMap<string, Buffer>): Promise<void>
@@ -62,6 +65,8 @@ export async function workplace(t: Test): Promise<Workplace> {
   const directory = await mkdtemp(join(tmpdir(), 'enginex-work-'))
   t.teardown(() => rm(directory, { recursive: true, force: true }))
   const files = createFiles({ directory })
+  const keysDirectory = join(directory, 'keys')
+  const vault = createVault({ directory: keysDirectory })
   const sandbox = createSandbox({ threads: 2 })
   t.teardown(() => sandbox.close())
 
@@ -75,7 +80,9 @@ export async function workplace(t: Test): Promise<Workplace> {
   return {
     ...testing,
     files,
+    vault,
     directory,
+    keysDirectory,
     as,
     async deploy(tenant, name, contents) {
       await deployFiles(files, as(tenant, 'builder', 'agents:write'), name, contents, true)
@@ -84,7 +91,7 @@ export async function workplace(t: Test): Promise<Workplace> {
       const session = await createSession(files, as(tenant, 'operator', 'runs:write'), { agent, input }, uploads)
       return { sessionId: session.id, runId: session.run.id }
     },
-    work: (t, options) => startWorker(t, testing, { files, sandbox }, options),
+    work: (t, options) => startWorker(t, testing, { files, vault, sandbox }, options),
     ...records(admin),
     async answer(tenant, runId, decision, values) {
       const operator = as(tenant, 'operator', 'approvals:write')
@@ -127,13 +134,14 @@ function records(admin: TestDatabase['admin']): Records {
 async function startWorker(
   t: Test,
   { appUrl, doors, connect }: TestDatabase,
-  shared: { files: Files; sandbox: Sandbox },
+  shared: { files: Files; vault: Vault; sandbox: Sandbox },
   { before, callModel, files, graceMs = 2000, ...options }: WorkerOptions = {},
 ): Promise<Scheduler> {
   const log = pino({ level: 'silent' })
   const providers: AdvanceProviders = {
     database: await connect({ shared: 0, exclusive: 10 }),
     files: files ?? shared.files,
+    vault: shared.vault,
     sandbox: gated(shared.sandbox, before),
     callModel: callModel ?? (() => Promise.reject(new Error('no model here'))),
     log,

@@ -4,11 +4,13 @@ import type { AgentPackage } from '../../engine/package.ts'
 import type { RunTenant } from '../../features/runs/progress.ts'
 import type { Files } from '../../providers/files.ts'
 import type { Sandbox } from '../../providers/sandbox.ts'
+import type { Vault } from '../../providers/vault.ts'
 import type { CallModel } from '../model.ts'
 import { makeStorable } from '../storable.ts'
 
 export interface EffectProviders {
   readonly files: Files
+  readonly vault: Vault
   readonly sandbox: Sandbox
   readonly callModel: CallModel
 }

@@ -11,6 +11,7 @@ import { Notifications } from '../../../src/db/notifications.ts'
 import { routes } from '../../../src/features/index.ts'
 import { createTokens } from '../../../src/identity/tokens.ts'
 import { createFiles } from '../../../src/providers/files.ts'
+import { createVault } from '../../../src/providers/vault.ts'
 import { createRunner } from '../../../src/worker/runner.ts'
 import { startScheduler } from '../../../src/worker/scheduler.ts'
 import { type TestDatabase, testDatabase } from '../../support/database.ts'
@@ -38,7 +39,13 @@ export async function startConsole(t: Test): Promise<{ url: string; cut: () => v
   const issuer = `${keycloakUrl()}/realms/${realm}`
   const jwksUrl = `${issuer}/protocol/openid-connect/certs`
   const app = await buildApp({
-    routes: routes({ doors, keycloak, files: createFiles({ directory }), region: 'home' }),
+    routes: routes({
+      doors,
+      keycloak,
+      files: createFiles({ directory }),
+      vault: createVault({ directory: join(directory, 'keys') }),
+      region: 'home',
+    }),
     database,
     notifications,
     doors,
@@ -58,7 +65,15 @@ export async function startConsole(t: Test): Promise<{ url: string; cut: () => v
 
 async function startWorker(t: Test, { doors, appUrl }: TestDatabase, filesDirectory: string): Promise<void> {
   const model = { baseUrl: 'http://127.0.0.1:9', name: 'none', apiKey: '', allow: [] }
-  const settings = { databaseUrl: appUrl, filesDirectory, model, slots: 4, graceMs: 2000, logLevel: 'silent' }
+  const settings = {
+    databaseUrl: appUrl,
+    filesDirectory,
+    keysDirectory: join(filesDirectory, 'keys'),
+    model,
+    slots: 4,
+    graceMs: 2000,
+    logLevel: 'silent',
+  }
   const runner = createRunner(settings, 60_000)
   const scheduler = startScheduler({
     slots: 4,
