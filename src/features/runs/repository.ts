@@ -32,6 +32,28 @@ export const listStepRows = prepare<{ runId: string }>()((db, value) =>
     .limit(sql.lit(1000)),
 )
 
+/** Behind `after`, oldest first, at most 200. */
+export const listCheckpointRows = prepare<{ runId: string; after: number }>()((db, value) =>
+  db
+    .selectFrom('checkpoints')
+    .select(['seq', 'kind', 'node_id', 'created_at'])
+    .where('run_id', '=', value.runId)
+    .where('seq', '>', value.after)
+    .orderBy('seq')
+    .limit(sql.lit(200)),
+)
+
+/** Newest first, at most 100. */
+export const listRunRows = prepare<{ sessionId: string }>()((db, value) =>
+  db
+    .selectFrom('runs')
+    .select(columns)
+    .where('session_id', '=', value.sessionId)
+    .orderBy('queued_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(sql.lit(100)),
+)
+
 export async function insertRun(tx: TenantQueries, sessionId: string): Promise<string> {
   const { id } = await tx.insertInto('runs').values({ session_id: sessionId }).returning('id').executeTakeFirstOrThrow()
   return id

@@ -1,6 +1,6 @@
 import { tenantRoute } from '../../tenancy/route.ts'
-import { RunPath, StepList } from './schema.ts'
-import { listSteps } from './service.ts'
+import { CheckpointList, CheckpointQuery, RunPath, StepDetailList, StepList, StepPath } from './schema.ts'
+import { getStep, listCheckpoints, listSteps } from './service.ts'
 
 export const runRoutes = [
   tenantRoute({
@@ -10,5 +10,21 @@ export const runRoutes = [
     summary: 'List the steps of a run, oldest first',
     schema: { params: RunPath, response: StepList },
     handler: (tenant, { params }) => listSteps(tenant, params.runId),
+  }),
+  tenantRoute({
+    method: 'GET',
+    path: '/runs/:runId/steps/:step',
+    permission: 'runs:read',
+    summary: 'Get the attempts of a step with what they read and wrote',
+    schema: { params: StepPath, response: StepDetailList },
+    handler: (tenant, { params }) => getStep(tenant, params.runId, params.step),
+  }),
+  tenantRoute({
+    method: 'GET',
+    path: '/runs/:runId/checkpoints',
+    permission: 'runs:read',
+    summary: 'List the checkpoints of a run, oldest first, at most 200 at once',
+    schema: { params: RunPath, query: CheckpointQuery, response: CheckpointList },
+    handler: (tenant, { params, query }) => listCheckpoints(tenant, params.runId, query.after ?? 0),
   }),
 ]

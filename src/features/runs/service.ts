@@ -3,12 +3,15 @@ import type { TenantQueries } from '../../db/queries.ts'
 import { AppError, notFound } from '../../errors.ts'
 import type { TenantContext } from '../../tenancy/context.ts'
 import { record } from '../audit/service.ts'
+import { insertFork, type Source } from './fork.ts'
 import {
   appendEvents,
   cancelled,
   failOpenSteps,
   findRunRow,
   insertRun,
+  listCheckpointRows,
+  listRunRows,
   listStepRows,
   lockRun,
   lockRunOfSession,
@@ -17,7 +20,17 @@ import {
   request,
   updateRun,
 } from './repository.ts'
-import type { Run, RunStatus, Step, StepList } from './schema.ts'
+import type {
+  CheckpointKind,
+  CheckpointList,
+  Run,
+  RunList,
+  RunStatus,
+  Step,
+  StepDetailList,
+  StepList,
+} from './schema.ts'
+import { listStepValues } from './steps.ts'
 
 export { appendEvents } from './repository.ts'
 
@@ -29,6 +42,69 @@ export async function listSteps(tenant: TenantContext<'runs:read'>, runId: strin
   const rows = await listStepRows(tenant.rows, { runId })
   if (rows.length === 0 && !(await findRunRow(tenant.rows, { id: runId }))[0]) throw notFound('run')
   return { items: rows.map(toStep) }
+}
+
+/** One step's attempts, with what they read and left. Throws not_found when the run has not come to it. */
+export async function getStep(
+  tenant: TenantContext<'runs:read'>,
+  runId: string,
+  step: number,
+): Promise<Static<typeof StepDetailList>> {
+  const [rows, values] = await Promise.all([
+    listStepRows(tenant.rows, { runId }),
+    listStepValues(tenant.rows, runId, step),
+  ])
+  const attempts = rows.filter((row) => row.step === step)
+  if (attempts.length === 0) throw notFound('step')
+  const shown = (attempt: number, direction: string) =>
+    values
+      .filter((one) => one.attempt === attempt && one.direction === direction)
+      .map(({ key, value, bytes }) => ({ key, value, bytes }))
+  return {
+    items: attempts.map((row) => ({
+      ...toStep(row),
+      inputs: shown(row.attempt, 'input'),
+      outputs: shown(row.attempt, 'output'),
+    })),
+  }
+}
+
+/** Where a new run can go on from, oldest first. */
+export async function listCheckpoints(
+  tenant: TenantContext<'runs:read'>,
+  runId: string,
+  after: number,
+): Promise<Static<typeof CheckpointList>> {
+  const rows = await listCheckpointRows(tenant.rows, { runId, after })
+  if (rows.length === 0 && !(await findRunRow(tenant.rows, { id: runId }))[0]) throw notFound('run')
+  const items = rows.map(({ seq, kind, node_id: nodeId, created_at }) => {
+    return { seq, kind: kind as CheckpointKind, nodeId, createdAt: created_at.toISOString() }
+  })
+  return { items, nextAfter: items.length === 200 ? items.at(-1)!.seq : null }
+}
+
+/** Every run of a session, newest first; empty for a session that there is not. */
+export async function listRuns(tenant: TenantContext<'runs:read'>, sessionId: string): Promise<Static<typeof RunList>> {
+  return { items: (await listRunRows(tenant.rows, { sessionId })).map(toRun) }
+}
+
+/**
+ * A further run of a session whose last one has ended: from the beginning with the same input, or from a checkpoint.
+ * Throws `conflict` while a run is open.
+ */
+export async function createNextRun(tx: TenantQueries, sessionId: string, source: Source | null): Promise<string> {
+  if (!(await lockRunOfSession(tx, sessionId))) throw notFound('session')
+  // Read after the lock: whoever held it may have made a run.
+  const [last] = await listRunRows(tx, { sessionId })
+  if (!ended.includes(last!.status)) {
+    throw new AppError('conflict', `the session's run is ${last!.status}; it has to end first`)
+  }
+  const id = source ? await insertFork(tx, sessionId, source) : await insertRun(tx, sessionId)
+  await notifyRuns(tx)
+  await record(tx, 'runs.create', `run:${id}`, source ? { fromRunId: source.runId, fromSeq: source.seq } : {})
+  const data = source ? { runId: id, fromRunId: source.runId, fromSeq: source.seq } : { runId: id }
+  await appendEvents(tx, sessionId, id, [{ type: 'run_created', nodeId: null, data }])
+  return id
 }
 
 /** A new run that waits for a slot. */

@@ -1,6 +1,8 @@
 import { downloadRoute, streamRoute, tenantRoute } from '../../tenancy/route.ts'
+import { RunList } from '../runs/schema.ts'
 import type { Services } from '../services.ts'
 import {
+  RunCreate,
   Session,
   SessionCreate,
   SessionDetail,
@@ -17,9 +19,11 @@ import {
   downloadInput,
   getSession,
   listSessionEvents,
+  listSessionRuns,
   listSessions,
   pauseSession,
   resumeSession,
+  runAgain,
   streamEvents,
 } from './service.ts'
 
@@ -84,6 +88,23 @@ export function sessionRoutes({ files }: Services) {
       summary: 'Cancel the run of a session',
       schema: { params: SessionPath, response: Session },
       handler: (tenant, { params }) => cancelSession(tenant, params.sessionId, new Date()),
+    }),
+    tenantRoute({
+      method: 'GET',
+      path: '/sessions/:sessionId/runs',
+      permission: 'runs:read',
+      summary: 'List the runs of a session, newest first',
+      schema: { params: SessionPath, response: RunList },
+      handler: (tenant, { params }) => listSessionRuns(tenant, params.sessionId),
+    }),
+    tenantRoute({
+      method: 'POST',
+      path: '/sessions/:sessionId/runs',
+      permission: 'runs:write',
+      summary: 'Run a session again: with the same input, or from a checkpoint of an earlier run',
+      status: 201,
+      schema: { params: SessionPath, body: RunCreate, response: Session },
+      handler: (tenant, { params, body }) => runAgain(tenant, params.sessionId, body),
     }),
     tenantRoute({
       method: 'GET',

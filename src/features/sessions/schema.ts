@@ -31,6 +31,12 @@ export const SessionCreate = Strict({
 })
 export type SessionCreate = Static<typeof SessionCreate>
 
+/** Where the new run goes on; it begins at the beginning when `from` is left out. */
+export const RunCreate = Strict({
+  from: Type.Optional(Strict({ runId: Id, seq: Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1 }) })),
+})
+export type RunCreate = Static<typeof RunCreate>
+
 export const SessionList = Page(Session)
 export const SessionQuery = Strict({ ...PageQuery, agent: Type.Optional(Name) })
 export const SessionPath = Strict({ sessionId: Id })

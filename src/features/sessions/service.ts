@@ -7,10 +7,28 @@ import { startableVersion } from '../agents/service.ts'
 import { withdrawApprovals } from '../approvals/service.ts'
 import { record } from '../audit/service.ts'
 import { type PageInput, pageOf, readCursor } from '../pages.ts'
-import { appendEvents, cancelRun, createRun, pauseRun, resumeRun, toRun } from '../runs/service.ts'
+import type { RunList } from '../runs/schema.ts'
+import {
+  appendEvents,
+  cancelRun,
+  createNextRun,
+  createRun,
+  listRuns,
+  pauseRun,
+  resumeRun,
+  toRun,
+} from '../runs/service.ts'
 import { checkInput, inputKey, storeInput } from './input.ts'
 import { findRow, insertFiles, insertSession, listEvents, listFiles, listRows } from './repository.ts'
-import type { Session, SessionCreate, SessionDetail, SessionEvent, SessionEventList, SessionList } from './schema.ts'
+import type {
+  RunCreate,
+  Session,
+  SessionCreate,
+  SessionDetail,
+  SessionEvent,
+  SessionEventList,
+  SessionList,
+} from './schema.ts'
 
 type Reader = TenantContext<'runs:read'>
 type Writer = TenantContext<'runs:read' | 'runs:write'>
@@ -89,6 +107,24 @@ export async function cancelSession(tenant: Writer, id: string, now: Date): Prom
     const run = await cancelRun(tx, id, now)
     if (run.ended) await withdrawApprovals(tx, run.id)
   })
+  return await getSession(tenant, id)
+}
+
+export async function listSessionRuns(tenant: Reader, id: string): Promise<Static<typeof RunList>> {
+  const runs = await listRuns(tenant, id)
+  if (runs.items.length === 0) throw notFound('session')
+  return runs
+}
+
+/**
+ * Runs the session's work again. As for a new session, a version that is not the active one needs the right to deploy.
+ * Throws `conflict` while a run is open, and for a checkpoint that cannot be gone on from.
+ */
+export async function runAgain(tenant: Writer, id: string, { from }: RunCreate): Promise<Session> {
+  const { agent, version } = await getSession(tenant, id)
+  const start = await startableVersion(tenant.as('runs:write', 'agents:read'), agent, version)
+  if (!start.active) await tenant.as('runs:write', 'agents:write').prove()
+  await tenant.transaction((tx) => createNextRun(tx, id, from ?? null))
   return await getSession(tenant, id)
 }
 
