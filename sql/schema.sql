@@ -186,6 +186,39 @@ grant insert, select on app.memberships to enginex_backup;
 grant insert, select, update on app.memberships to enginex_doors;
 grant select (tenant_id, user_id, kind, status, roles, tokens_not_before) on app.memberships to enginex_guard;
 
+create table app.messages (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  session_id uuid not null,
+  run_id uuid not null,
+  call text not null,
+  node_id text not null,
+  prompt json not null,
+  status text not null default 'pending'::text,
+  text text,
+  asked_at timestamp(3) with time zone not null default now(),
+  answered_at timestamp(3) with time zone,
+  answered_by text,
+  constraint messages_pkey PRIMARY KEY (tenant_id, id),
+  constraint messages_check CHECK (((status = 'answered'::text) = (text IS NOT NULL))),
+  constraint messages_check1 CHECK (((text IS NULL) = (answered_at IS NULL))),
+  constraint messages_check2 CHECK (((text IS NULL) = (answered_by IS NULL))),
+  constraint messages_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'answered'::text, 'withdrawn'::text]))),
+  constraint messages_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint messages_tenant_id_run_id_call_key UNIQUE (tenant_id, run_id, call),
+  constraint messages_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id),
+  constraint messages_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id),
+  constraint messages_text_check CHECK (((length(text) >= 1) AND (length(text) <= 16000)))
+);
+CREATE INDEX messages_tenant_id_session_id_asked_at_id_idx ON app.messages USING btree (tenant_id, session_id, asked_at DESC, id DESC);
+alter table app.messages enable row level security;
+alter table app.messages force row level security;
+create policy tenant on app.messages for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant select on app.messages to enginex_app;
+grant insert, select on app.messages to enginex_backup;
+grant insert (session_id, run_id, call, node_id, prompt) on app.messages to enginex_app;
+grant update (status, text, answered_at, answered_by) on app.messages to enginex_app;
+
 create table app.reports (
   tenant_id uuid not null default app.tenant_id(),
   id uuid not null default uuidv7(),

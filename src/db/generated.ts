@@ -117,6 +117,21 @@ export interface Memberships {
   user_id: string;
 }
 
+export interface Messages {
+  answered_at: Timestamp | null;
+  answered_by: string | null;
+  asked_at: Generated<Timestamp>;
+  call: string;
+  id: Generated<string>;
+  node_id: string;
+  prompt: Json;
+  run_id: string;
+  session_id: string;
+  status: Generated<string>;
+  tenant_id: Generated<string>;
+  text: string | null;
+}
+
 export interface Reports {
   call: string;
   created_at: Generated<Timestamp>;
@@ -241,6 +256,7 @@ export interface DB {
   denials: Denials;
   directory: Directory;
   memberships: Memberships;
+  messages: Messages;
   reports: Reports;
   role_permissions: RolePermissions;
   run_memory: RunMemory;

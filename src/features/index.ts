@@ -3,6 +3,7 @@ import { agentRoutes } from './agents/routes.ts'
 import { approvalRoutes } from './approvals/routes.ts'
 import { auditRoutes } from './audit/routes.ts'
 import { memberRoutes } from './members/routes.ts'
+import { messageRoutes } from './messages/routes.ts'
 import { organizationRoutes } from './organizations/routes.ts'
 import { reportRoutes } from './reports/routes.ts'
 import { runRoutes } from './runs/routes.ts'
@@ -19,6 +20,7 @@ export function routes(services: Services): Route[] {
     reportRoutes(services),
     runRoutes,
     approvalRoutes,
+    messageRoutes,
     sessionRoutes(services),
   ].flat()
 }

@@ -4,7 +4,7 @@ import type { Route } from '../../src/tenancy/route.ts'
 import { testApp } from '../support/app.ts'
 import { addMember, seedTenant } from '../support/database.ts'
 import { nameOf } from './samples.ts'
-import { seedWork } from './work.ts'
+import { seedWork, type Work } from './work.ts'
 
 // What lists give away: to another organization nothing, whatever cursor, filter, header or cookie it sends.
 const { app, routes, admin, doors, services, keycloak, tokenFor } = await testApp(t)
@@ -33,14 +33,14 @@ const lists = routes.filter(
 t.ok(lists.length >= 6, 'every list is paged')
 
 for (const route of lists) {
-  const path = (agent: string) => route.path.replace(':name', agent)
-  const paged = route.path !== '/agents/:name/versions' // one version each
+  const path = (work: Work) => route.path.replace(':name', work.agent).replace(':sessionId', work.sessionId)
+  const paged = !route.path.includes('/:') // one version each, one message each
 
   t.test(`${nameOf(route)}: each organization sees its own`, async (t) => {
-    const mine = await get(path(works[0]!.agent), owner)
+    const mine = await get(path(works[0]!), owner)
     t.equal(mine.status, 200)
     t.match(mine.text, 'canary-acme', 'the owner sees it')
-    const theirs = await get(path(own.agent), stranger)
+    const theirs = await get(path(own), stranger)
     t.equal(theirs.status, 200)
     t.ok(theirs.json.items.length > 0)
     t.notMatch(theirs.text, 'canary-acme', 'another organization does not')
@@ -48,7 +48,7 @@ for (const route of lists) {
 
   if (paged) {
     t.test(`${nameOf(route)}: a cursor serves the organization that it was given to`, async (t) => {
-      const first = await get(path(works[0]!.agent), owner)
+      const first = await get(path(works[0]!), owner)
       const cursor: string = first.json.nextCursor
       t.ok(cursor, 'there is a second page')
       const second = await get(`${route.path}?cursor=${cursor}`, owner)
@@ -77,8 +77,8 @@ for (const route of lists) {
     for (const filter of queryOf(route).filter((name) => name !== 'cursor')) {
       const [foreign, unknown] = examples[filter] ?? t.bailout(`no example for the filter ${filter}`) ?? []
       const [a, b] = [
-        await get(`${path(own.agent)}?${filter}=${foreign}`, stranger),
-        await get(`${path(own.agent)}?${filter}=${unknown}`, stranger),
+        await get(`${path(own)}?${filter}=${foreign}`, stranger),
+        await get(`${path(own)}?${filter}=${unknown}`, stranger),
       ]
       if (filter !== 'status') t.equal(a.text, b.text, filter)
       t.notMatch(a.text, 'canary-acme', filter)
@@ -86,7 +86,7 @@ for (const route of lists) {
   })
 
   t.test(`${nameOf(route)}: nothing in a request chooses the organization`, async (t) => {
-    const plain = await get(path(own.agent), stranger)
+    const plain = await get(path(own), stranger)
     const { tenantId, organizationId, alias } = acme
     const headers: Record<string, string>[] = [
       ...['x-tenant', 'x-tenant-id', 'x-organization', 'x-organization-id'].map((name) => ({ [name]: organizationId })),
@@ -94,10 +94,10 @@ for (const route of lists) {
       { cookie: `tenant=${tenantId}; organization=${organizationId}; tenant_id=${tenantId}` },
     ]
     for (const extra of headers) {
-      t.equal((await get(path(own.agent), stranger, extra)).text, plain.text, JSON.stringify(Object.keys(extra)))
+      t.equal((await get(path(own), stranger, extra)).text, plain.text, JSON.stringify(Object.keys(extra)))
     }
     for (const name of ['tenant', 'tenantId', 'tenant_id', 'organization', 'organizationId']) {
-      const answer = await get(`${path(own.agent)}?${name}=${tenantId}`, stranger)
+      const answer = await get(`${path(own)}?${name}=${tenantId}`, stranger)
       t.equal(`${answer.status} ${answer.json.code}`, '400 invalid_request', `?${name}= is refused`)
     }
   })

@@ -23,6 +23,7 @@ interface Form {
 const bodies: Readonly<Record<string, Sample>> = {
   'POST /agents/:name/versions': { form: (work) => uploadOf(work.agent), makes: true },
   'POST /sessions': { body: (work) => ({ agent: work.agent, title: 'a new one', input: {} }) },
+  'POST /sessions/:sessionId/messages': { body: ({ messageId }) => ({ text: 'yes', messageId }) },
   'POST /sessions/:sessionId/pause': {},
   'POST /sessions/:sessionId/resume': { before: "update app.runs set status = 'paused' where id = $1" },
   'POST /sessions/:sessionId/cancel': {},
@@ -76,13 +77,14 @@ export function paramsOf(route: Route, work: Work, organizationId: string): Reco
 
 /** The same work as it would be called if it had never existed. */
 export function neverExisted(work: Work): Work {
-  const [sessionId, runId, approvalId, reportId] = Array.from({ length: 4 }, () => randomUUID()) as [
+  const [sessionId, runId, approvalId, reportId, messageId] = Array.from({ length: 5 }, () => randomUUID()) as [
+    string,
     string,
     string,
     string,
     string,
   ]
-  return { ...work, agent: `never-${randomUUID().slice(0, 8)}`, sessionId, runId, approvalId, reportId }
+  return { ...work, agent: `never-${randomUUID().slice(0, 8)}`, sessionId, runId, approvalId, reportId, messageId }
 }
 
 /** Whether the path or the body names something that a tenant owns. */

@@ -13,6 +13,7 @@ export interface Work {
   readonly approvalId: string
   readonly payloadHash: string
   readonly reportId: string
+  readonly messageId: string
 }
 
 /** A small valid package: one tool, no input. */
@@ -83,13 +84,15 @@ export async function seedWork(admin: pg.Client, files: Files, tenant: TestTenan
   const question = { call: '1.1', node_id: alias, title: `question of ${alias}`, payload: JSON.stringify(payload) }
   const of = { session_id: sessionId, run_id: runId }
   await insert('approvals', { id: work.approvalId, ...of, ...question, payload_hash: work.payloadHash })
+  const asked = { call: '1.2', node_id: alias, prompt: JSON.stringify({ prompt: `asked of ${alias}`, evidence: [] }) }
+  await insert('messages', { id: work.messageId, ...of, ...asked })
   const report = { call: '1.1', title: `report of ${alias}`, files: JSON.stringify([stored.report]) }
   await insert('reports', { id: work.reportId, ...of, ...report })
   return work
 }
 
 function newIds() {
-  const names = ['agentId', 'versionId', 'sessionId', 'runId', 'approvalId', 'reportId'] as const
+  const names = ['agentId', 'versionId', 'sessionId', 'runId', 'approvalId', 'reportId', 'messageId'] as const
   return Object.fromEntries(names.map((name) => [name, randomUUID()])) as Record<(typeof names)[number], string>
 }
 

@@ -121,6 +121,13 @@ export async function lockedRun(tx: TenantQueries, id: string): Promise<RunRow> 
   return run
 }
 
+/** The same for the newest run of a session. */
+export async function lockedRunOfSession(tx: TenantQueries, sessionId: string): Promise<RunRow> {
+  const run = await lockRunOfSession(tx, sessionId)
+  if (!run) throw notFound('session')
+  return run
+}
+
 /**
  * What the run waited for has come: it goes back into the queue, or its worker hears of it while other branches are
  * busy. A run that a person paused stays paused.
@@ -179,8 +186,7 @@ export async function cancelRun(
 }
 
 async function runToChange(tx: TenantQueries, sessionId: string): Promise<RunRow> {
-  const run = await lockRunOfSession(tx, sessionId)
-  if (!run) throw notFound('session')
+  const run = await lockedRunOfSession(tx, sessionId)
   if (ended.includes(run.status)) throw new AppError('conflict', `the run has ended: it is ${run.status}`)
   return run
 }

@@ -6,6 +6,7 @@ import type { Download, ServerEvent, StreamControl, UploadedFile } from '../../t
 import { startableVersion } from '../agents/service.ts'
 import { withdrawApprovals } from '../approvals/service.ts'
 import { record } from '../audit/service.ts'
+import { withdrawMessages } from '../messages/service.ts'
 import { type PageInput, pageOf, readCursor } from '../pages.ts'
 import type { RunList } from '../runs/schema.ts'
 import {
@@ -105,7 +106,9 @@ export async function resumeSession(tenant: Writer, id: string, now: Date): Prom
 export async function cancelSession(tenant: Writer, id: string, now: Date): Promise<Session> {
   await tenant.transaction(async (tx) => {
     const run = await cancelRun(tx, id, now)
-    if (run.ended) await withdrawApprovals(tx, run.id)
+    if (!run.ended) return
+    await withdrawApprovals(tx, run.id)
+    await withdrawMessages(tx, run.id)
   })
   return await getSession(tenant, id)
 }
