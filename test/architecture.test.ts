@@ -22,6 +22,7 @@ const homes: [RegExp, RegExp, string][] = [
   [/\.door\(/, /^db\//, 'what looks across tenants is a method of Doors'],
   [/TenantContext\.open\(/, /^(api\/mount|tenancy\/context)\.ts$/, 'the API opens a context once per request'],
   [/TenantContext\.openRun\(/, /^worker\//, 'the worker opens one for the run that it holds'],
+  [/TenantContext\.openSystem\(/, /^worker\//, "the platform's jobs run in workers"],
   [/\bsql\.(raw|table|ref|id|lit)\((?!\d+\))/, /^db\//, 'no text becomes SQL'],
   [/(?<!columns\(\[')\btenant_id\b/, /^db\//, 'no repository names the tenant'],
   [/quickjs-(emscripten|wasmfile)/, /^providers\//, 'foreign code runs in the sandbox'],

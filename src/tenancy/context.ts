@@ -63,6 +63,11 @@ export class TenantContext<in P extends Provable = never> {
     return new TenantContext<'runs:advance'>(database, { kind: 'run', tenantId, runId, epoch }, [])
   }
 
+  /** For a job of the platform inside one tenant; its name is the actor. */
+  static openSystem(database: Database, tenantId: string, job: string): TenantContext<'jobs:run'> {
+    return new TenantContext<'jobs:run'>(database, { kind: 'system', tenantId, job }, [])
+  }
+
   get tenantId(): string {
     return this.#scope.tenantId
   }
