@@ -1,7 +1,11 @@
 import type { AgentPackage } from './package.ts'
 import { planOf } from './plan.ts'
 import { type ApprovalPolicy, keyPattern } from './schema.ts'
-import { behaviourOf, endRun, enter, finishWalk, nodeOf, sceneOf, settle, startWalk, type Walk } from './walk.ts'
+import type { RunState } from './state.ts'
+import { answer, begin, effectOf } from './steps.ts'
+import { endRun, finishWalk, startWalk, type Walk } from './walk.ts'
+
+export type { Activation, LoopState, PendingCall, RunState } from './state.ts'
 
 /** Values that nodes share, by key. Plain JSON. */
 export type Memory = Record<string, unknown>
@@ -124,45 +128,6 @@ export interface StepRecord {
 
 export type RunStatus = 'running' | 'waiting' | 'completed' | 'rejected' | 'failed'
 
-/** An effect whose result has not come yet. `toolCallId` is the model's own id when a model asked for the tool. */
-export interface PendingCall {
-  readonly call: string
-  readonly kind: Effect['kind']
-  readonly tool?: string
-  readonly toolCallId?: string
-}
-
-/** Where the conversation of an event_loop node stands. */
-export interface LoopState {
-  readonly iteration: number
-  readonly messages: readonly Message[]
-  /** Set by the model so far; they reach memory when the node completes. */
-  readonly outputs: Memory
-}
-
-/** One node being worked on. */
-export interface Activation {
-  /** Counts visits of nodes over the whole run, from 1. */
-  readonly step: number
-  readonly nodeId: string
-  readonly attempt: number
-  /** Key as the node sees it -> key in memory, given by the edge that led here. */
-  readonly inputMapping: Readonly<Record<string, string>>
-  /** Effects asked for so far, over all attempts; the next call id is one more. */
-  readonly calls: number
-  readonly pending: readonly PendingCall[]
-  readonly loop: LoopState | null
-}
-
-/** Everything but memory that the next transition depends on. Plain JSON; treat it as opaque. */
-export interface RunState {
-  readonly status: 'new' | RunStatus
-  readonly steps: number
-  readonly visits: Readonly<Record<string, number>>
-  /** A list, so that branches can run side by side one day; now at most one. */
-  readonly activations: readonly Activation[]
-}
-
 /** What one input leads to. `effects` are new ones only. */
 export interface Transition {
   readonly state: RunState
@@ -178,7 +143,6 @@ export interface Transition {
 }
 
 const key = new RegExp(keyPattern)
-const kindOfAnswer = { tool_result: 'tool', model_result: 'model', decision: 'approval', message: 'message' } as const
 
 /** The state of a run that has not begun. */
 export function startState(): RunState {
@@ -191,26 +155,16 @@ export function startState(): RunState {
  */
 export function next(pkg: AgentPackage, state: RunState, memory: Memory, input: Input): Transition {
   const walk = startWalk(planOf(pkg), state, memory)
-  if (input.kind === 'start') {
-    if (state.status !== 'new') return unchanged(state)
-    start(walk, input)
-    return finishWalk(walk)
-  }
-  const call = input.kind === 'decision' ? input.approval : input.call
-  const activation = state.activations.find((one) => one.pending.some((pending) => pending.call === call))
-  const pending = activation?.pending.find((one) => one.call === call)
-  if (!activation || pending?.kind !== kindOfAnswer[input.kind]) return unchanged(state)
-  answer(walk, activation, pending, input)
-  return finishWalk(walk)
+  const known = input.kind === 'start' ? start(walk, state, input) : answer(walk, input)
+  return known ? finishWalk(walk) : unchanged(state)
 }
 
 /** What is still to be done in this state: the same effects, with the same calls, as when they were first asked for. */
 export function pendingEffects(pkg: AgentPackage, state: RunState, memory: Memory): Effect[] {
   const walk = startWalk(planOf(pkg), state, memory)
-  return state.activations.flatMap((activation) => {
-    const scene = sceneOf(walk, activation)
-    return activation.pending.map((pending) => behaviourOf(scene.node).effect(scene, activation, pending))
-  })
+  return state.activations.flatMap((activation) =>
+    activation.pending.flatMap((pending) => effectOf(walk, activation, pending) ?? []),
+  )
 }
 
 function unchanged(state: RunState): Transition {
@@ -218,7 +172,8 @@ function unchanged(state: RunState): Transition {
   return { state, status, writes: {}, events: [], effects: [], steps: [] }
 }
 
-function start(walk: Walk, { input, entryPoint }: Input & { kind: 'start' }): void {
+function start(walk: Walk, { status }: RunState, { input, entryPoint }: Input & { kind: 'start' }): boolean {
+  if (status !== 'new') return false
   const { entryNode, entryPoints = {} } = walk.plan.manifest.graph
   const inputKeys = Object.keys(input)
   walk.events.push({ type: 'execution_started', nodeId: null, data: { entryPoint: entryPoint ?? null, inputKeys } })
@@ -227,26 +182,9 @@ function start(walk: Walk, { input, entryPoint }: Input & { kind: 'start' }): vo
   if (strange !== undefined || unknown) {
     const message = unknown ? `there is no entry point "${entryPoint}"` : `"${strange}" cannot be a key of memory`
     endRun(walk, 'failed', { code: 'input_invalid', message })
-    return
+    return true
   }
   Object.assign(walk.writes, input)
-  enter(walk, entryPoint === undefined ? entryNode : (entryPoints[entryPoint] as string), {})
-}
-
-function answer(
-  walk: Walk,
-  activation: Activation,
-  pending: PendingCall,
-  input: Exclude<Input, { kind: 'start' }>,
-): void {
-  const { node } = nodeOf(walk.plan, activation.nodeId)
-  const { call, tool } = pending
-  if (input.kind === 'tool_result') {
-    const { result } = input
-    const { step, nodeId } = activation
-    const data = { step, call, tool, ok: result.ok, ...(result.ok ? {} : { code: result.error.code }) }
-    walk.events.push({ type: 'tool_call_completed', nodeId, data })
-  }
-  const rest = { ...activation, pending: activation.pending.filter((one) => one.call !== call) }
-  settle(walk, rest, behaviourOf(node).answer(sceneOf(walk, rest), rest, pending, input))
+  begin(walk, entryPoint === undefined ? entryNode : (entryPoints[entryPoint] as string))
+  return true
 }

@@ -42,7 +42,7 @@ export const attackFaults: readonly Fault[] = [
     'count',
   ]),
   fault('a package makes a transition endless', heavy, /fails a thousand times/, [
-    'src/engine/walk.ts',
+    'src/engine/steps.ts',
     'const maxIdleAttempts = 12',
     'const maxIdleAttempts = 1e9',
   ]),

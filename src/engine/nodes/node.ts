@@ -1,4 +1,4 @@
-import type { Activation, Effect, EngineEvent, Failure, Input, Memory, PendingCall } from '../machine.ts'
+import type { Activation, Effect, EngineEvent, Failure, Input, Memory, PendingCall, ToolResult } from '../machine.ts'
 import type { Plan } from '../plan.ts'
 import type { Node } from '../schema.ts'
 
@@ -20,11 +20,28 @@ export interface Result {
   readonly rejected?: boolean
 }
 
-/** An attempt that goes on, with the calls it waits for, or its end. */
-export type Progress = { readonly activation: Activation } | { readonly result: Result }
+/** A node to be worked on for another one, which waits for it as for a call of kind `child`. */
+export interface ChildStart {
+  readonly call: string
+  readonly nodeId: string
+  /** Keys that the child reads instead of those of memory. */
+  readonly inputs: Memory
+}
+
+/** An attempt that goes on, with the calls it waits for and the children to be begun, or its end. */
+export type Progress =
+  | { readonly activation: Activation; readonly children?: readonly ChildStart[] }
+  | { readonly result: Result }
+
+/** How a child ended: its outputs, or its failure. A person's no has the code `rejected`. */
+export interface ChildResult {
+  readonly kind: 'child_result'
+  readonly call: string
+  readonly result: ToolResult
+}
 
 /** An answer to a call; never a start. */
-export type Answer = Exclude<Input, { kind: 'start' }>
+export type Answer = Exclude<Input, { kind: 'start' }> | ChildResult
 
 /** What a type of node does. All of it is a function of its arguments. */
 export interface Behaviour<N extends Node> {
