@@ -78,6 +78,19 @@ t.test('a session begins queued, with its files, an event and an audit entry', a
   t.equal(file.body, csv('broker'))
 })
 
+t.test('a session begins where its package lets it, and the package says where', async (t) => {
+  const files = { broker: csv('broker'), investor: csv('investor') }
+  const named = await start(files, { agent, entryPoint: 'start' })
+  t.match(named, { status: 201, body: { entryPoint: 'start' } })
+  const { rows } = await admin.query('select entry_point from sessions where id = $1', [named.body.id])
+  t.same(rows, [{ entry_point: 'start' }])
+  t.match((await start(files)).body, { entryPoint: null })
+  for (const entryPoint of ['nowhere', 'constructor']) {
+    const refused = await start(files, { agent, entryPoint })
+    t.match(refused, { status: 400, body: { code: 'input_invalid', faults: [{ path: 'entryPoint' }] } }, entryPoint)
+  }
+})
+
 t.test('faults of a file are named by file, line and reason, and no session begins', async (t) => {
   const count = async () => Number((await admin.query('select count(*) from sessions')).rows[0].count)
   const before = await count()

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { Static } from 'typebox'
+import type { TenantQueries } from '../../db/queries.ts'
 import { type AgentPackage, parsePackage } from '../../engine/package.ts'
 import type { Manifest } from '../../engine/schema.ts'
 import { AppError, notFound } from '../../errors.ts'
@@ -52,24 +53,43 @@ export async function listVersions(
 }
 
 export async function getVersion(tenant: Reader, name: string, version: string): Promise<AgentVersion> {
-  return toVersion(await versionRow(tenant, name, version))
+  return toVersion(await versionRow(tenant.rows, name, version))
 }
 
 export async function downloadVersion(files: Files, tenant: Reader, name: string, version: string): Promise<Download> {
-  const { digest } = await versionRow(tenant, name, version)
+  const { digest } = await versionRow(tenant.rows, name, version)
   const body = await files.get(packageKey(tenant.tenantId, digest))
   return { body, mediaType: 'application/gzip', fileName: `${name}-${version}.tar.gz` }
 }
 
+/** A version that a session can be started with. */
+export interface StartableVersion {
+  readonly agentId: string
+  readonly versionId: string
+  readonly version: string
+  readonly active: boolean
+  readonly digest: string
+  readonly manifest: Manifest
+}
+
 /** What a session runs: the version asked for, or the active one. Throws `conflict` when there is none that may be started. */
-export async function startableVersion(tenant: Reader, name: string, version: string | undefined) {
-  const [agent] = await findAgentRow(tenant.rows, { name })
+export function startableVersion(tenant: Reader, name: string, version: string | undefined): Promise<StartableVersion> {
+  return startableIn(tenant.rows, name, version)
+}
+
+/** The same inside a transaction, whoever acts in it. */
+export async function startableIn(
+  queries: TenantQueries,
+  name: string,
+  version: string | undefined,
+): Promise<StartableVersion> {
+  const [agent] = await findAgentRow(queries, { name })
   if (!agent) throw notFound('agent')
   if (agent.status === 'archived')
     throw new AppError('conflict', `the agent ${name} is archived; promote a version to use it again`)
   const wanted = version ?? agent.version
   if (!wanted) throw new AppError('conflict', `the agent ${name} has no active version; promote one`)
-  const { id, digest, manifest } = await versionRow(tenant, name, wanted)
+  const { id, digest, manifest } = await versionRow(queries, name, wanted)
   const active = wanted === agent.version
   return {
     agentId: agent.id,
@@ -81,8 +101,8 @@ export async function startableVersion(tenant: Reader, name: string, version: st
   }
 }
 
-async function versionRow(tenant: Reader, name: string, version: string) {
-  const [row] = await findVersionRow(tenant.rows, { name, version })
+async function versionRow(queries: TenantQueries, name: string, version: string) {
+  const [row] = await findVersionRow(queries, { name, version })
   if (!row) throw notFound('version')
   return row
 }
@@ -162,7 +182,7 @@ function checked(contents: ReadonlyMap<string, Buffer>, name: string): Manifest 
 }
 
 export async function promote(tenant: Writer, name: string, version: string): Promise<AgentVersion> {
-  const row = await versionRow(tenant, name, version)
+  const row = await versionRow(tenant.rows, name, version)
   await tenant.transaction(async (tx) => {
     await activate(tx, row.agent_id, row.id, (row.manifest as unknown as Manifest).description)
     await record(tx, 'agents.promote', `agent:${row.agent_id}`, { version })

@@ -28,6 +28,7 @@ function sessionsWithRun(db: Kysely<Tables>) {
       'sessions.title',
       'sessions.created_at',
       'sessions.created_by',
+      'sessions.entry_point',
       'agents.name as agent',
       'agent_versions.version',
       'run.id as run_id',
@@ -76,7 +77,7 @@ export const listEvents = prepare<{ sessionId: string; after: number }>()((db, v
 
 export async function insertSession(
   tx: TenantQueries,
-  session: { agent_id: string; agent_version_id: string; title: string; input: object },
+  session: { agent_id: string; agent_version_id: string; title: string; input: object; entry_point: string | null },
 ): Promise<string> {
   const { id } = await tx
     .insertInto('sessions')

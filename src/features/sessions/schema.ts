@@ -2,11 +2,19 @@ import { type Static, Type } from 'typebox'
 import { Run } from '../runs/schema.ts'
 import { Id, Name, Nullable, Page, PageQuery, StoredFile, Strict, Time } from '../schema.ts'
 
+/** Where the work begins, by the package's own name for it. */
+export const EntryPoint = Type.String({
+  pattern: '^[a-z][a-z0-9]*([-_][a-z0-9]+)*$',
+  maxLength: 64,
+  description: "One of the package's entry points; its entry node when left out.",
+})
+
 export const Session = Type.Object({
   id: Id,
   title: Type.String(),
   agent: Name,
   version: Type.String(),
+  entryPoint: Nullable(Type.String()),
   run: Run,
   createdAt: Time,
   createdBy: Type.String(),
@@ -27,6 +35,7 @@ export const SessionCreate = Strict({
     Type.String({ maxLength: 32, description: 'The active version when left out; another one needs agents:write.' }),
   ),
   title: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+  entryPoint: Type.Optional(EntryPoint),
   input: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true })),
 })
 export type SessionCreate = Static<typeof SessionCreate>

@@ -5,22 +5,12 @@ import type { TenantContext } from '../../tenancy/context.ts'
 import type { Download, ServerEvent, StreamControl, UploadedFile } from '../../tenancy/route.ts'
 import { startableVersion } from '../agents/service.ts'
 import { withdrawApprovals } from '../approvals/service.ts'
-import { record } from '../audit/service.ts'
 import { withdrawMessages } from '../messages/service.ts'
 import { type PageInput, pageOf, readCursor } from '../pages.ts'
 import type { RunList } from '../runs/schema.ts'
-import {
-  appendEvents,
-  cancelRun,
-  createNextRun,
-  createRun,
-  listRuns,
-  pauseRun,
-  resumeRun,
-  toRun,
-} from '../runs/service.ts'
-import { checkInput, inputKey, storeInput } from './input.ts'
-import { findRow, insertFiles, insertSession, listEvents, listFiles, listRows } from './repository.ts'
+import { cancelRun, createNextRun, listRuns, pauseRun, resumeRun, toRun } from '../runs/service.ts'
+import { inputKey, storeInput } from './input.ts'
+import { findRow, listEvents, listFiles, listRows } from './repository.ts'
 import type {
   RunCreate,
   Session,
@@ -30,6 +20,9 @@ import type {
   SessionEventList,
   SessionList,
 } from './schema.ts'
+import { checkStart, insertStart } from './start.ts'
+
+export { startSession } from './start.ts'
 
 type Reader = TenantContext<'runs:read'>
 type Writer = TenantContext<'runs:read' | 'runs:write'>
@@ -71,26 +64,17 @@ export async function downloadInput(files: Files, tenant: Reader, sessionId: str
 export async function createSession(
   files: Files,
   tenant: Writer,
-  { agent, version, title, input = {} }: SessionCreate,
+  request: SessionCreate,
   uploads: readonly UploadedFile[],
 ): Promise<SessionDetail> {
+  const { agent, version } = request
   const start = await startableVersion(tenant.as('runs:write', 'agents:read'), agent, version)
   // A version that was replaced may lack the approvals of the active one: only who decides which is active may start it.
   if (!start.active) await tenant.as('runs:write', 'agents:write').prove()
-  await checkInput(start.manifest, input, uploads)
+  await checkStart(start.manifest, request, uploads)
   const stored = await storeInput(files, tenant.tenantId, uploads)
-  const id = await tenant.transaction(async (tx) => {
-    const row = { agent_id: start.agentId, agent_version_id: start.versionId, title: title ?? agent, input }
-    const sessionId = await insertSession(tx, row)
-    await insertFiles(tx, sessionId, stored)
-    const runId = await createRun(tx, sessionId)
-    await record(tx, 'sessions.create', `session:${sessionId}`, { agent, version: start.version })
-    await appendEvents(tx, sessionId, runId, [
-      { type: 'session_created', nodeId: null, data: { agent, version: start.version } },
-    ])
-    return sessionId
-  })
-  return await getSession(tenant, id)
+  const { sessionId } = await tenant.transaction((tx) => insertStart(tx, start, request, stored))
+  return await getSession(tenant, sessionId)
 }
 
 export async function pauseSession(tenant: Writer, id: string): Promise<Session> {
@@ -192,6 +176,7 @@ function toSession(row: Awaited<ReturnType<typeof listRows>>[number]): Session {
     title,
     agent,
     version,
+    entryPoint: row.entry_point,
     run: toRun({ ...row, id: run_id }),
     createdAt: created_at.toISOString(),
     createdBy,
