@@ -1,5 +1,5 @@
 import type { TenantQueries } from '../db/queries.ts'
-import { type Input, next, type RunState, startState } from '../engine/machine.ts'
+import { type EngineEvent, type Input, next, type RunState, startState } from '../engine/machine.ts'
 import type { AgentPackage } from '../engine/package.ts'
 import { type Left, type LoadedRun, type RunTenant, recordTransition } from '../features/runs/progress.ts'
 import { waitOn } from '../features/runs/release.ts'
@@ -98,13 +98,18 @@ export function callOf(input: Input): string {
 async function askAgain(tx: TenantQueries, course: Course, questions: readonly Question[]): Promise<void> {
   const { runId, sessionId } = course.hold.run
   const ids = await askQuestions(tx, course.hold.run, questions)
-  const events = questions.flatMap((question) => {
-    const approvalId = ids.get(question.call)
-    if (!approvalId || question.kind !== 'approval') return []
-    const { call, step, nodeId, title } = question
-    return [{ type: 'approval_requested', nodeId, data: { step, call, title, approvalId } }]
-  })
-  await appendEvents(tx, sessionId, runId, events)
+  const events = questions.filter(({ call }) => ids.has(call)).map(requested)
+  await appendEvents(tx, sessionId, runId, tell(events, ids, []))
+}
+
+/** As the machine told of it, when it asked for the first time. */
+function requested(question: Question): EngineEvent {
+  const { call, step, nodeId } = question
+  if (question.kind === 'approval') {
+    return { type: 'approval_requested', nodeId, data: { step, call, title: question.title } }
+  }
+  const evidence = question.evidence.map(({ key }) => key)
+  return { type: 'client_input_requested', nodeId, data: { step, call, prompt: question.prompt, evidence } }
 }
 
 function questionsIn(state: RunState | null): Set<string> {

@@ -1,6 +1,7 @@
 import type { TenantQueries } from '../db/queries.ts'
 import type { Effect, Input } from '../engine/machine.ts'
 import { askApproval, decisionsOf, withdrawApprovals } from '../features/approvals/service.ts'
+import { askMessage, messagesOf, withdrawMessages } from '../features/messages/service.ts'
 import type { RunKey } from '../features/runs/progress.ts'
 
 /** What only people can answer. A run that waits for nothing else holds no worker. */
@@ -23,8 +24,10 @@ export async function askQuestions(
 ): Promise<Map<string, string>> {
   const ids = new Map<string, string>()
   for (const effect of questions) {
-    if (effect.kind !== 'approval') continue
-    const id = await askApproval(tx, { sessionId, runId, effect })
+    const of = { sessionId, runId }
+    const id = await (effect.kind === 'approval'
+      ? askApproval(tx, { ...of, effect })
+      : askMessage(tx, { ...of, effect }))
     if (id) ids.set(effect.call, id)
   }
   return ids
@@ -33,10 +36,11 @@ export async function askQuestions(
 /** What people have answered to these calls so far. */
 export async function answersOf(tx: TenantQueries, runId: string, calls: ReadonlySet<string>): Promise<Input[]> {
   if (calls.size === 0) return []
-  return (await decisionsOf(tx, runId)).filter((one) => calls.has(one.approval))
+  const [decisions, messages] = await Promise.all([decisionsOf(tx, runId), messagesOf(tx, runId)])
+  return [...decisions.filter(({ approval }) => calls.has(approval)), ...messages.filter(({ call }) => calls.has(call))]
 }
 
 /** Takes back what a run asked and nobody answered. */
 export async function withdrawQuestions(tx: TenantQueries, runId: string): Promise<void> {
-  await withdrawApprovals(tx, runId)
+  await Promise.all([withdrawApprovals(tx, runId), withdrawMessages(tx, runId)])
 }
