@@ -337,7 +337,7 @@ grant insert, select on app.runs to enginex_backup;
 grant select, update on app.runs to enginex_doors;
 grant insert (session_id, seq, forked_from_run, forked_from_seq) on app.runs to enginex_app;
 grant update (status, requested, epoch, worker_id, seq, current_node, error, queued_at, heartbeat_at, finished_at, takeovers, worked_ms, score) on app.runs to enginex_app;
-grant select (tenant_id, id, status, epoch) on app.runs to enginex_guard;
+grant select (tenant_id, id, status, epoch, created_by) on app.runs to enginex_guard;
 grant update (epoch) on app.runs to enginex_guard;
 
 create table app.session_events (
@@ -379,6 +379,29 @@ grant select on app.session_files to enginex_app;
 grant insert, select on app.session_files to enginex_backup;
 grant insert (session_id, name, media_type, bytes, sha256) on app.session_files to enginex_app;
 
+create table app.session_starts (
+  tenant_id uuid not null default app.tenant_id(),
+  session_id uuid not null,
+  run_id uuid not null,
+  call text not null,
+  root_id uuid not null,
+  depth integer not null,
+  constraint session_starts_pkey PRIMARY KEY (tenant_id, session_id),
+  constraint session_starts_depth_check CHECK (((depth >= 1) AND (depth <= 10))),
+  constraint session_starts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint session_starts_tenant_id_root_id_fkey FOREIGN KEY (tenant_id, root_id) REFERENCES app.sessions(tenant_id, id),
+  constraint session_starts_tenant_id_run_id_call_key UNIQUE (tenant_id, run_id, call),
+  constraint session_starts_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id),
+  constraint session_starts_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id)
+);
+CREATE INDEX session_starts_tenant_id_root_id_idx ON app.session_starts USING btree (tenant_id, root_id);
+alter table app.session_starts enable row level security;
+alter table app.session_starts force row level security;
+create policy tenant on app.session_starts for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant select on app.session_starts to enginex_app;
+grant insert, select on app.session_starts to enginex_backup;
+grant insert (session_id, run_id, call, root_id, depth) on app.session_starts to enginex_app;
+
 create table app.sessions (
   tenant_id uuid not null default app.tenant_id(),
   id uuid not null default uuidv7(),
@@ -411,6 +434,31 @@ create table app.sign_outs (
   constraint sign_outs_pkey PRIMARY KEY (user_id)
 );
 grant insert, select, update on app.sign_outs to enginex_doors;
+
+create table app.tasks (
+  tenant_id uuid not null default app.tenant_id(),
+  session_id uuid not null,
+  key text not null,
+  title text not null,
+  status text not null,
+  detail text,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now(),
+  constraint tasks_pkey PRIMARY KEY (tenant_id, session_id, key),
+  constraint tasks_detail_check CHECK ((length(detail) <= 4000)),
+  constraint tasks_key_check CHECK (((length(key) >= 1) AND (length(key) <= 64))),
+  constraint tasks_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'in_progress'::text, 'blocked'::text, 'completed'::text, 'cancelled'::text]))),
+  constraint tasks_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint tasks_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id),
+  constraint tasks_title_check CHECK (((length(title) >= 1) AND (length(title) <= 200)))
+);
+alter table app.tasks enable row level security;
+alter table app.tasks force row level security;
+create policy tenant on app.tasks for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant select on app.tasks to enginex_app;
+grant insert, select on app.tasks to enginex_backup;
+grant insert (session_id, key, title, status, detail) on app.tasks to enginex_app;
+grant update (title, status, detail, updated_at) on app.tasks to enginex_app;
 
 create table app.tenants (
   tenant_id uuid not null,
@@ -553,6 +601,25 @@ begin
 end $function$;
 alter function app.enter_run(uuid,uuid,integer) owner to enginex_guard;
 grant execute on function app.enter_run(uuid,uuid,integer) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.enter_starter(p_tenant uuid, p_run uuid, p_epoch integer, p_permission text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_granted boolean;
+begin
+  perform app.enter_run(p_tenant, p_run, p_epoch);
+  select m.roles && p.roles into v_granted
+    from app.memberships m join app.role_permissions p on p.permission = p_permission
+   where m.tenant_id = p_tenant and m.status = 'active' and p_permission in ('runs:read', 'runs:write', 'agents:read')
+     and m.user_id = substring(app.requester_of(p_run) from '^(?:user|service-account):([0-9a-f-]{36})$')::uuid;
+  if v_granted is not true then raise exception 'the starter of the run may not' using errcode = 'TN405'; end if;
+end $function$;
+alter function app.enter_starter(uuid,uuid,integer,text) owner to enginex_guard;
+grant execute on function app.enter_starter(uuid,uuid,integer,text) to enginex_app;
 
 CREATE OR REPLACE FUNCTION app.enter_system(p_tenant uuid, p_job text)
  RETURNS void
@@ -745,6 +812,25 @@ AS $function$
 $function$;
 alter function app.record_denial(uuid,text,text,text,integer) owner to enginex_doors;
 grant execute on function app.record_denial(uuid,text,text,text,integer) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.requester_of(p_run uuid)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  with recursive up (created_by, distance) as (
+    select r.created_by, 1 from app.runs r where r.tenant_id = app.tenant_id() and r.id = p_run
+    union all
+    select r.created_by, up.distance + 1 from up
+      join app.runs r on r.tenant_id = app.tenant_id()
+                     and r.id = case when up.created_by like 'run:%' then substr(up.created_by, 5)::uuid end
+     where up.distance < 10
+  )
+  select created_by from up order by distance desc limit 1
+$function$;
+alter function app.requester_of(uuid) owner to enginex_owner;
+grant execute on function app.requester_of(uuid) to enginex_app, enginex_guard;
 
 CREATE OR REPLACE FUNCTION app.set_tenant_status(p_organization uuid, p_status text, p_actor text)
  RETURNS TABLE(organization_id uuid, alias text, name text, status text, region text, created_at timestamp with time zone)

@@ -53,7 +53,7 @@ export class Database {
    * what a worker reads goes the way of writes.
    */
   async read(scope: Scope, statement: Statement): Promise<Rows> {
-    if (scope.kind === 'run') return await this.write(scope, statement)
+    if (scope.kind === 'run' || scope.kind === 'starter') return await this.write(scope, statement)
     try {
       return await this.#shared.query(scope, statement)
     } catch (error) {
@@ -130,7 +130,7 @@ export class Database {
     try {
       client = await this.#pool.connect()
       if (!ready.has(client)) {
-        await prepareEntries(client, ['member', 'run', 'system'])
+        await prepareEntries(client, ['member', 'run', 'starter', 'system'])
         ready.add(client)
       }
       const result = await work(client)

@@ -227,9 +227,29 @@ export interface Sessions {
   title: string;
 }
 
+export interface SessionStarts {
+  call: string;
+  depth: number;
+  root_id: string;
+  run_id: string;
+  session_id: string;
+  tenant_id: Generated<string>;
+}
+
 export interface SignOuts {
   tokens_not_before: Timestamp;
   user_id: string;
+}
+
+export interface Tasks {
+  created_at: Generated<Timestamp>;
+  detail: string | null;
+  key: string;
+  session_id: string;
+  status: string;
+  tenant_id: Generated<string>;
+  title: string;
+  updated_at: Generated<Timestamp>;
 }
 
 export interface Tenants {
@@ -264,8 +284,10 @@ export interface DB {
   runs: Runs;
   session_events: SessionEvents;
   session_files: SessionFiles;
+  session_starts: SessionStarts;
   sessions: Sessions;
   sign_outs: SignOuts;
+  tasks: Tasks;
   tenants: Tenants;
   users: Users;
 }

@@ -5,6 +5,7 @@ const refusals: Readonly<Record<string, [ErrorCode, string]>> = {
   TN401: ['token_stale', 'this token was issued before a change of your rights or a sign-out; get a new one'],
   TN403: ['forbidden', 'your role does not allow this'],
   TN404: ['membership_required', 'you are not a member of this organization'],
+  TN405: ['forbidden', 'whoever started this run may not do this now'],
   TN409: ['conflict', 'the run is held by another worker or is not running'],
   TN410: ['not_found', 'not found'],
   TN423: ['organization_suspended', 'this organization is suspended'],

@@ -1,6 +1,6 @@
 /**
  * In whose name a statement runs. Each kind is checked by its own SQL function in front of the statement:
- * a member by app.enter, a run's worker by app.enter_run, the platform's own jobs by app.enter_system.
+ * a member by app.enter, a run's worker by app.enter_run, what it does for whoever started it by app.enter_starter, the platform's own jobs by app.enter_system.
  */
 export type Scope =
   | {
@@ -12,6 +12,13 @@ export type Scope =
       readonly permission: string
     }
   | { readonly kind: 'run'; readonly tenantId: string; readonly runId: string; readonly epoch: number }
+  | {
+      readonly kind: 'starter'
+      readonly tenantId: string
+      readonly runId: string
+      readonly epoch: number
+      readonly permission: string
+    }
   | { readonly kind: 'system'; readonly tenantId: string; readonly job: string }
 
 interface Entry {
@@ -23,6 +30,7 @@ interface Entry {
 export const entries: Readonly<Record<Scope['kind'], Entry>> = {
   member: { name: 'enter', text: 'select app.enter($1::uuid, $2::uuid, $3::timestamptz, $4::text)' },
   run: { name: 'enter_run', text: 'select app.enter_run($1::uuid, $2::uuid, $3::integer)' },
+  starter: { name: 'enter_starter', text: 'select app.enter_starter($1::uuid, $2::uuid, $3::integer, $4::text)' },
   system: { name: 'enter_system', text: 'select app.enter_system($1::uuid, $2::text)' },
 }
 
@@ -33,6 +41,8 @@ export function entryValues(scope: Scope): (string | null)[] {
       return [scope.tenantId, scope.userId, scope.issuedAt, scope.permission]
     case 'run':
       return [scope.tenantId, scope.runId, String(scope.epoch)]
+    case 'starter':
+      return [scope.tenantId, scope.runId, String(scope.epoch), scope.permission]
     case 'system':
       return [scope.tenantId, scope.job]
   }

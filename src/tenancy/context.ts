@@ -20,6 +20,9 @@ const alsoUses = {
 } as const satisfies Partial<Record<Permission, readonly Permission[]>>
 type AlsoUses = typeof alsoUses
 
+/** What a run may do in the name of whoever started it; app.enter_starter has the same list. No run decides an approval. */
+export type StarterPermission = Extract<Permission, 'runs:read' | 'runs:write' | 'agents:read'>
+
 /** Who acts, as a token said it and as the guard will check it. */
 export interface Member {
   readonly userId: string
@@ -68,6 +71,18 @@ export class TenantContext<in P extends Provable = never> {
     return new TenantContext<'jobs:run'>(database, { kind: 'system', tenantId, job }, [])
   }
 
+  /**
+   * What the run does for whoever started it: every statement throws `forbidden` unless that person is a member now whose
+   * roles grant the permission, and `conflict` as the run's own do.
+   */
+  forStarter<P extends StarterPermission>(
+    this: TenantContext<'runs:advance'>,
+    permission: P,
+  ): TenantContext<Implied<P>> {
+    const { tenantId, runId, epoch } = this.#scope as Extract<Scope, { kind: 'run' }>
+    return new TenantContext<Implied<P>>(this.#database, { kind: 'starter', tenantId, runId, epoch, permission }, [])
+  }
+
   get tenantId(): string {
     return this.#scope.tenantId
   }
@@ -104,6 +119,8 @@ export class TenantContext<in P extends Provable = never> {
   /** The same actor with a permission that `P` lets its holder use, from a fixed list; the database checks it as any other. */
   as<W extends P & keyof AlsoUses, R extends AlsoUses[W][number] & Permission>(from: W, to: R): TenantContext<R> {
     if (!(alsoUses[from] as readonly Permission[]).includes(to)) throw new Error(`${from} does not let you use ${to}`)
+    if (this.#scope.kind === 'starter')
+      return new TenantContext<R>(this.#database, { ...this.#scope, permission: to }, [])
     const { tenantId, issuedAt } = this.#scope as Extract<Scope, { kind: 'member' }>
     return TenantContext.open(
       this.#database,

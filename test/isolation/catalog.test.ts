@@ -149,7 +149,7 @@ t.test('the guard reads what it must ask, column by column', async (t) => {
   t.same(await privilegesOf('enginex_guard'), [
     'memberships: SELECT of kind, roles, status, tenant_id, tokens_not_before, user_id',
     'role_permissions: SELECT',
-    'runs: SELECT of epoch, id, status, tenant_id, UPDATE of epoch',
+    'runs: SELECT of created_by, epoch, id, status, tenant_id, UPDATE of epoch',
     'tenants: SELECT of status, tenant_id',
   ])
 })
@@ -186,7 +186,7 @@ const doorNames = Object.getOwnPropertyNames(Doors.prototype)
   .filter((name) => name !== 'constructor')
   .map(snake)
   .sort()
-const entryNames = ['enter', 'enter_run', 'enter_system']
+const entryNames = ['enter', 'enter_run', 'enter_starter', 'enter_system']
 
 t.test('functions with rights of their own are the entries, the doors, and two triggers', async (t) => {
   const definers = `select proname, proowner::regrole::text, proconfig::text from pg_proc
@@ -202,13 +202,13 @@ t.test('functions with rights of their own are the entries, the doors, and two t
   )
 })
 
-t.test('the application may call the doors, the entries and three helpers', async (t) => {
+t.test('the application may call the doors, the entries and a few helpers', async (t) => {
   const callable = `select proname from pg_proc where pronamespace = 'app'::regnamespace
                       and has_function_privilege('enginex_app', oid, 'execute') order by proname`
-  const helpers = ['actor', 'append_events', 'notify_change', 'tenant_id']
+  const helpers = ['actor', 'append_events', 'notify_change', 'requester_of', 'tenant_id']
   t.same(await list(callable), [...doorNames, ...entryNames, ...helpers].sort())
   const invokers = `select proname from pg_proc where pronamespace = 'app'::regnamespace and not prosecdef order by proname`
-  t.same(await list(invokers), ['actor', 'append_events', 'notify_change', 'protect', 'tenant_id'])
+  t.same(await list(invokers), ['actor', 'append_events', 'notify_change', 'protect', 'requester_of', 'tenant_id'])
 })
 
 t.test('roles are bound', async (t) => {

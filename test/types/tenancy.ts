@@ -56,6 +56,13 @@ starter.as('runs:write', 'audit:read')
 // @ts-expect-error and only with a permission that was proven
 starter.as('agents:write', 'agents:read')
 
+// --- A run acts for whoever started it within a short list.
+readThings(worker.forStarter('agents:read'))
+// @ts-expect-error no run decides an approval
+worker.forStarter('approvals:write')
+// @ts-expect-error and nobody else acts for a starter
+reader.forStarter('agents:read')
+
 // --- The tenant of a row is not the writer's to choose.
 queries.selectFrom('agents').select('tenant_id')
 queries.insertInto('agents').values({ name: 'a' })

@@ -32,7 +32,7 @@ import type {
 } from './schema.ts'
 import { listStepValues } from './steps.ts'
 
-export { appendEvents } from './repository.ts'
+export { appendEvents, findRequester as requesterOf } from './repository.ts'
 
 export type RunRow = NonNullable<Awaited<ReturnType<typeof lockRun>>>
 
