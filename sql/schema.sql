@@ -128,6 +128,35 @@ grant select on app.checkpoints to enginex_app;
 grant insert, select on app.checkpoints to enginex_backup;
 grant insert (run_id, seq, state, kind, node_id) on app.checkpoints to enginex_app;
 
+create table app.credentials (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  name text not null,
+  type text not null,
+  version integer not null default 1,
+  key_names text[] not null,
+  secret bytea not null,
+  allowed_hosts text[] not null,
+  expires_at timestamp(3) with time zone,
+  created_at timestamp(3) with time zone not null default now(),
+  created_by text not null default app.actor(),
+  updated_at timestamp(3) with time zone not null default now(),
+  constraint credentials_pkey PRIMARY KEY (tenant_id, id),
+  constraint credentials_name_check CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$'::text)),
+  constraint credentials_secret_check CHECK ((length(secret) <= 300000)),
+  constraint credentials_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint credentials_tenant_id_name_key UNIQUE (tenant_id, name),
+  constraint credentials_type_check CHECK ((type = ANY (ARRAY['api_key'::text, 'basic_auth'::text, 'bearer_token'::text, 'oauth2'::text, 'custom'::text])))
+);
+CREATE INDEX credentials_tenant_id_created_at_id_idx ON app.credentials USING btree (tenant_id, created_at DESC, id DESC);
+alter table app.credentials enable row level security;
+alter table app.credentials force row level security;
+create policy tenant on app.credentials for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant delete, select on app.credentials to enginex_app;
+grant insert, select on app.credentials to enginex_backup;
+grant insert (name, type, key_names, secret, allowed_hosts, expires_at) on app.credentials to enginex_app;
+grant update (type, version, key_names, secret, allowed_hosts, expires_at, updated_at) on app.credentials to enginex_app;
+
 create table app.denials (
   tenant_id uuid not null,
   minute timestamp(3) with time zone not null,
@@ -218,6 +247,94 @@ grant select on app.messages to enginex_app;
 grant insert, select on app.messages to enginex_backup;
 grant insert (session_id, run_id, call, node_id, prompt) on app.messages to enginex_app;
 grant update (status, text, answered_at, answered_by) on app.messages to enginex_app;
+
+create table app.model_calls (
+  tenant_id uuid not null default app.tenant_id(),
+  run_id uuid not null,
+  call text not null,
+  position smallint not null,
+  step integer not null,
+  attempt integer not null,
+  node_id text not null,
+  kind text not null,
+  purpose text,
+  provider text not null,
+  model text not null,
+  requests integer not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cost numeric(30,12),
+  duration_ms bigint not null,
+  finish text,
+  error_code text,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint model_calls_pkey PRIMARY KEY (tenant_id, run_id, call, "position"),
+  constraint model_calls_check CHECK (((finish IS NULL) <> (error_code IS NULL))),
+  constraint model_calls_input_tokens_check CHECK ((input_tokens >= 0)),
+  constraint model_calls_output_tokens_check CHECK ((output_tokens >= 0)),
+  constraint model_calls_position_check CHECK ((("position" >= 0) AND ("position" <= 9))),
+  constraint model_calls_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint model_calls_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id)
+);
+CREATE INDEX model_calls_tenant_id_created_at_idx ON app.model_calls USING btree (tenant_id, created_at);
+alter table app.model_calls enable row level security;
+alter table app.model_calls force row level security;
+create policy tenant on app.model_calls for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant select on app.model_calls to enginex_app;
+grant insert, select on app.model_calls to enginex_backup;
+grant insert (run_id, call, position, step, attempt, node_id, kind, purpose, provider, model, requests, input_tokens, output_tokens, cost, duration_ms, finish, error_code) on app.model_calls to enginex_app;
+
+create table app.model_rates (
+  tenant_id uuid not null default app.tenant_id(),
+  next_at timestamp with time zone not null default now(),
+  constraint model_rates_pkey PRIMARY KEY (tenant_id),
+  constraint model_rates_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id)
+);
+alter table app.model_rates enable row level security;
+alter table app.model_rates force row level security;
+create policy tenant on app.model_rates for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant select on app.model_rates to enginex_app;
+grant insert, select on app.model_rates to enginex_backup;
+grant insert (next_at) on app.model_rates to enginex_app;
+grant update (next_at) on app.model_rates to enginex_app;
+
+create table app.model_settings (
+  tenant_id uuid not null default app.tenant_id(),
+  purpose text not null,
+  provider text not null,
+  model text not null,
+  base_url text,
+  credential text,
+  credential_key text,
+  temperature real,
+  max_tokens integer not null,
+  timeout_ms integer not null,
+  input_price numeric(20,8),
+  output_price numeric(20,8),
+  fallbacks text[] not null,
+  created_at timestamp(3) with time zone not null default now(),
+  created_by text not null default app.actor(),
+  updated_at timestamp(3) with time zone not null default now(),
+  constraint model_settings_pkey PRIMARY KEY (tenant_id, purpose),
+  constraint model_settings_check CHECK (((credential IS NULL) = (credential_key IS NULL))),
+  constraint model_settings_check1 CHECK (((provider <> 'openai_compatible'::text) OR (base_url IS NOT NULL))),
+  constraint model_settings_input_price_check CHECK ((input_price >= (0)::numeric)),
+  constraint model_settings_max_tokens_check CHECK (((max_tokens >= 1) AND (max_tokens <= 1000000))),
+  constraint model_settings_model_check CHECK (((length(model) >= 1) AND (length(model) <= 200))),
+  constraint model_settings_output_price_check CHECK ((output_price >= (0)::numeric)),
+  constraint model_settings_provider_check CHECK ((provider = ANY (ARRAY['openai'::text, 'anthropic'::text, 'openai_compatible'::text]))),
+  constraint model_settings_purpose_check CHECK ((purpose ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$'::text)),
+  constraint model_settings_temperature_check CHECK (((temperature >= (0)::double precision) AND (temperature <= (2)::double precision))),
+  constraint model_settings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint model_settings_timeout_ms_check CHECK (((timeout_ms >= 1000) AND (timeout_ms <= 600000)))
+);
+alter table app.model_settings enable row level security;
+alter table app.model_settings force row level security;
+create policy tenant on app.model_settings for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant delete, select on app.model_settings to enginex_app;
+grant insert, select on app.model_settings to enginex_backup;
+grant insert (purpose, provider, model, base_url, credential, credential_key, temperature, max_tokens, timeout_ms, input_price, output_price, fallbacks) on app.model_settings to enginex_app;
+grant update (provider, model, base_url, credential, credential_key, temperature, max_tokens, timeout_ms, input_price, output_price, fallbacks, updated_at) on app.model_settings to enginex_app;
 
 create table app.reports (
   tenant_id uuid not null default app.tenant_id(),
@@ -465,7 +582,9 @@ create table app.tenants (
   status text not null default 'active'::text,
   run_cap integer not null default 4,
   created_at timestamp(3) with time zone not null default now(),
+  model_calls_per_minute integer not null default 300,
   constraint tenants_pkey PRIMARY KEY (tenant_id),
+  constraint tenants_model_calls_per_minute_check CHECK (((model_calls_per_minute >= 1) AND (model_calls_per_minute <= 1000000))),
   constraint tenants_run_cap_check CHECK (((run_cap >= 1) AND (run_cap <= 1000))),
   constraint tenants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text]))),
   constraint tenants_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.directory(tenant_id)
@@ -871,6 +990,29 @@ begin
 end $function$;
 alter function app.sign_out_user(uuid,timestamp with time zone) owner to enginex_doors;
 grant execute on function app.sign_out_user(uuid,timestamp with time zone) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.take_model_call(p_patience_ms integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_every interval;
+  v_next timestamptz;
+  v_wait integer;
+begin
+  select interval '1 minute' / t.model_calls_per_minute into v_every from app.tenants t where t.tenant_id = app.tenant_id();
+  insert into app.model_rates (next_at) values ('-infinity') on conflict (tenant_id) do nothing;
+  select r.next_at into v_next from app.model_rates r where r.tenant_id = app.tenant_id() for update;
+  v_next := greatest(v_next, clock_timestamp() - greatest(interval '10 seconds' - v_every, interval '0'));
+  v_wait := greatest(ceil(extract(epoch from v_next - clock_timestamp()) * 1000), 0);
+  if v_wait <= p_patience_ms then
+    update app.model_rates r set next_at = v_next + v_every where r.tenant_id = app.tenant_id();
+  end if;
+  return v_wait;
+end $function$;
+alter function app.take_model_call(integer) owner to enginex_owner;
+grant execute on function app.take_model_call(integer) to enginex_app;
 
 CREATE OR REPLACE FUNCTION app.take_runs(p_worker uuid, p_limit integer, p_silent interval)
  RETURNS TABLE(tenant_id uuid, run_id uuid, session_id uuid, epoch integer, seq integer)

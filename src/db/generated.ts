@@ -23,6 +23,8 @@ export type JsonPrimitive = boolean | number | string | null;
 
 export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
+export type Numeric = ColumnType<string, number | string, number | string>;
+
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
 export interface Agents {
@@ -88,6 +90,21 @@ export interface Checkpoints {
   tenant_id: Generated<string>;
 }
 
+export interface Credentials {
+  allowed_hosts: string[];
+  created_at: Generated<Timestamp>;
+  created_by: Generated<string>;
+  expires_at: Timestamp | null;
+  id: Generated<string>;
+  key_names: string[];
+  name: string;
+  secret: Buffer;
+  tenant_id: Generated<string>;
+  type: string;
+  updated_at: Generated<Timestamp>;
+  version: Generated<number>;
+}
+
 export interface Denials {
   actor: string;
   code: string;
@@ -130,6 +147,52 @@ export interface Messages {
   status: Generated<string>;
   tenant_id: Generated<string>;
   text: string | null;
+}
+
+export interface ModelCalls {
+  attempt: number;
+  call: string;
+  cost: Numeric | null;
+  created_at: Generated<Timestamp>;
+  duration_ms: Int8;
+  error_code: string | null;
+  finish: string | null;
+  input_tokens: Int8;
+  kind: string;
+  model: string;
+  node_id: string;
+  output_tokens: Int8;
+  position: number;
+  provider: string;
+  purpose: string | null;
+  requests: number;
+  run_id: string;
+  step: number;
+  tenant_id: Generated<string>;
+}
+
+export interface ModelRates {
+  next_at: Generated<Timestamp>;
+  tenant_id: Generated<string>;
+}
+
+export interface ModelSettings {
+  base_url: string | null;
+  created_at: Generated<Timestamp>;
+  created_by: Generated<string>;
+  credential: string | null;
+  credential_key: string | null;
+  fallbacks: string[];
+  input_price: Numeric | null;
+  max_tokens: number;
+  model: string;
+  output_price: Numeric | null;
+  provider: string;
+  purpose: string;
+  temperature: number | null;
+  tenant_id: Generated<string>;
+  timeout_ms: number;
+  updated_at: Generated<Timestamp>;
 }
 
 export interface Reports {
@@ -254,6 +317,7 @@ export interface Tasks {
 
 export interface Tenants {
   created_at: Generated<Timestamp>;
+  model_calls_per_minute: Generated<number>;
   run_cap: Generated<number>;
   status: Generated<string>;
   tenant_id: string;
@@ -273,10 +337,14 @@ export interface DB {
   approvals: Approvals;
   audit_entries: AuditEntries;
   checkpoints: Checkpoints;
+  credentials: Credentials;
   denials: Denials;
   directory: Directory;
   memberships: Memberships;
   messages: Messages;
+  model_calls: ModelCalls;
+  model_rates: ModelRates;
+  model_settings: ModelSettings;
   reports: Reports;
   role_permissions: RolePermissions;
   run_memory: RunMemory;

@@ -2,6 +2,7 @@ import type { Route } from '../tenancy/route.ts'
 import { agentRoutes } from './agents/routes.ts'
 import { approvalRoutes } from './approvals/routes.ts'
 import { auditRoutes } from './audit/routes.ts'
+import { credentialRoutes } from './credentials/routes.ts'
 import { memberRoutes } from './members/routes.ts'
 import { messageRoutes } from './messages/routes.ts'
 import { organizationRoutes } from './organizations/routes.ts'
@@ -16,6 +17,7 @@ export function routes(services: Services): Route[] {
     auditRoutes,
     memberRoutes,
     organizationRoutes(services),
+    credentialRoutes(services),
     agentRoutes(services),
     reportRoutes(services),
     runRoutes,

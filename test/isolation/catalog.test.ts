@@ -14,7 +14,15 @@ async function list<R = string>(text: string): Promise<R[]> {
 /** Not of a tenant: which organization is where, what the roles may do, who signed out. The application may touch none. */
 const platformTables = ['directory', 'role_permissions', 'sign_outs']
 /** What was written stays as it was written. */
-const appendOnly = ['agent_versions', 'audit_entries', 'checkpoints', 'run_memory', 'session_events', 'session_files']
+const appendOnly = [
+  'agent_versions',
+  'audit_entries',
+  'checkpoints',
+  'model_calls',
+  'run_memory',
+  'session_events',
+  'session_files',
+]
 const tables = await list(
   "select relname from pg_class where relnamespace = 'app'::regnamespace and relkind in ('r', 'p')",
 )
@@ -205,10 +213,10 @@ t.test('functions with rights of their own are the entries, the doors, and two t
 t.test('the application may call the doors, the entries and a few helpers', async (t) => {
   const callable = `select proname from pg_proc where pronamespace = 'app'::regnamespace
                       and has_function_privilege('enginex_app', oid, 'execute') order by proname`
-  const helpers = ['actor', 'append_events', 'notify_change', 'requester_of', 'tenant_id']
+  const helpers = ['actor', 'append_events', 'notify_change', 'requester_of', 'take_model_call', 'tenant_id']
   t.same(await list(callable), [...doorNames, ...entryNames, ...helpers].sort())
   const invokers = `select proname from pg_proc where pronamespace = 'app'::regnamespace and not prosecdef order by proname`
-  t.same(await list(invokers), ['actor', 'append_events', 'notify_change', 'protect', 'requester_of', 'tenant_id'])
+  t.same(await list(invokers), [...helpers, 'protect'].sort())
 })
 
 t.test('roles are bound', async (t) => {

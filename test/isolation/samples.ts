@@ -31,6 +31,11 @@ const bodies: Readonly<Record<string, Sample>> = {
   'POST /agents/:name/versions/:version/promote': {},
   'POST /agents/:name/archive': {},
   'POST /templates/:template/deploy': {},
+  'PUT /credentials/:name': {
+    body: ({ agent }) => ({ type: 'api_key', keys: { key: `secret of ${agent}` }, allowedHosts: ['api.example.com'] }),
+    makes: true,
+  },
+  'DELETE /credentials/:name': {},
   'POST /approvals/:approvalId/decision': {
     body: ({ payloadHash }) => ({ decision: 'approve', payloadHash, reason: 'it is right' }),
   },

@@ -61,6 +61,14 @@ export async function seedWork(admin: pg.Client, files: Files, tenant: TestTenan
   const version = { id: versionId, agent_id: agentId, version: work.version, digest: stored.digest, bytes: 1, manifest }
   await insert('agent_versions', { ...version, ...by })
   await admin.query('update app.agents set active_version_id = $1 where id = $2', [versionId, agentId])
+  await insert('credentials', {
+    name: agent,
+    type: 'api_key',
+    key_names: ['key'],
+    secret: Buffer.from(agent),
+    allowed_hosts: [`${alias}.example.com`],
+    ...by,
+  })
   const title = `session of ${alias}`
   const input = JSON.stringify({ note: alias })
   await insert('sessions', {
