@@ -1,6 +1,7 @@
 import type { AgentPackage } from './package.ts'
 import { planOf } from './plan.ts'
-import { type ApprovalPolicy, keyPattern } from './schema.ts'
+import type { ApprovalPolicy } from './schema.ts'
+import { keyPattern } from './schema-words.ts'
 import type { RunState } from './state.ts'
 import { answer, begin, effectOf } from './steps.ts'
 import { endRun, finishWalk, startWalk, type Walk } from './walk.ts'

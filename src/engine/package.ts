@@ -1,5 +1,6 @@
 import { readManifest } from './manifest.ts'
 import type { Manifest } from './schema.ts'
+import { checkSkills, maxSkillCharacters, skillFile } from './skills.ts'
 
 /** One place in a package that is wrong. `path` is a JSON pointer into the file, empty for the whole of it. */
 export interface Fault {
@@ -8,7 +9,7 @@ export interface Fault {
   readonly reason: string
 }
 
-/** A checked package. `files` are its texts by path: tools and prompts. */
+/** A checked package. `files` are its texts by path: tools, prompts and skills. */
 export interface AgentPackage {
   readonly manifest: Manifest
   readonly files: Record<string, string>
@@ -18,14 +19,24 @@ export type PackageResult = { ok: true; package: AgentPackage } | { ok: false; f
 
 const manifestFile = 'agent.json'
 /** Bytes, by where the file lies. */
-const sizes = { manifest: 256 * 1024, tool: 512 * 1024, prompt: 64 * 1024, all: 4 * 1024 * 1024 }
+const sizes = {
+  manifest: 256 * 1024,
+  tool: 512 * 1024,
+  prompt: 64 * 1024,
+  skill: maxSkillCharacters,
+  all: 4 * 1024 * 1024,
+}
 const maxFaults = 100
+/** The addresses, commands and secrets in it are the organization's business: no package brings them. */
+const serversElsewhere =
+  'an MCP server is set up by your organization, with its address and its secrets; leave this file out and name the server in mcpServers of agent.json'
 /** For people who open the package; the platform does not read them. */
 const ignored = /^(README(\.md)?|LICENSE(\.md|\.txt)?|CHANGELOG\.md)$/
 const places: readonly (readonly [RegExp, number])[] = [
   [/^agent\.json$/, sizes.manifest],
   [/^tools\/[A-Za-z0-9_./-]+\.js$/, sizes.tool],
   [/^prompts\/[A-Za-z0-9_./-]+\.md$/, sizes.prompt],
+  [skillFile, sizes.skill],
 ]
 
 /**
@@ -41,6 +52,7 @@ export function parsePackage(files: ReadonlyMap<string, Uint8Array>): PackageRes
     return { ok: false, faults }
   }
   texts.delete(manifestFile)
+  faults.push(...checkSkills(texts))
   const read = readManifest(text, texts)
   faults.push(...read.faults.map((fault) => ({ file: manifestFile, ...fault })))
   if (faults.length > 0 || !read.manifest) return { ok: false, faults: faults.slice(0, maxFaults) }
@@ -66,11 +78,13 @@ function readTexts(files: ReadonlyMap<string, Uint8Array>): { texts: Map<string,
 }
 
 function misplaced(file: string, bytes: number): string | undefined {
-  if (file.startsWith('skills/')) return 'skills are not supported yet'
-  if (file === 'mcp_servers.json') return 'MCP servers are not supported yet'
+  if (file === 'mcp_servers.json') return serversElsewhere
   if (file.endsWith('.py')) return 'code in Python is not supported; write tools in JavaScript'
   const place = file.split('/').includes('..') ? undefined : places.find(([pattern]) => pattern.test(file))
-  if (!place) return 'is not part of a package: it holds agent.json, tools/*.js, prompts/*.md and a README.md'
+  if (!place && file.startsWith('skills/'))
+    return 'a skill is one file, skills/<name>/SKILL.md, its name in lower-case words'
+  if (!place)
+    return 'is not part of a package: it holds agent.json, tools/*.js, prompts/*.md, skills/*/SKILL.md and a README.md'
   return bytes > place[1] ? `holds ${bytes} bytes, more than ${place[1]}` : undefined
 }
 

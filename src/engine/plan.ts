@@ -3,6 +3,7 @@ import { memoryKeys } from './keys.ts'
 import type { AgentPackage } from './package.ts'
 import { promptFile } from './references.ts'
 import type { Edge, Manifest, Node } from './schema.ts'
+import { type Skill, skillsIn } from './skills.ts'
 import { type CheckValue, createValueCheck } from './values.ts'
 
 export interface EdgePlan {
@@ -30,6 +31,8 @@ export interface Plan {
   readonly manifest: Manifest
   readonly nodes: ReadonlyMap<string, NodePlan>
   readonly tools: ReadonlyMap<string, NonNullable<Manifest['tools']>[number]>
+  /** The package's own, by name. */
+  readonly skills: ReadonlyMap<string, Skill>
   readonly limits: Limits
   readonly promptOf: (text: string) => string
   readonly checkValue: CheckValue
@@ -59,6 +62,7 @@ function makePlan({ manifest, files }: AgentPackage): Plan {
       nodes.map((node) => [node.id, { node, terminal: terminalNodes.includes(node.id), edges: edgesOf(node.id) }]),
     ),
     tools: new Map((manifest.tools ?? []).map((tool) => [tool.name, tool])),
+    skills: skillsIn(Object.entries(files)),
     limits: {
       maxSteps: loopConfig.maxSteps ?? 100,
       maxIterations: loopConfig.maxIterations ?? 10,

@@ -1,25 +1,24 @@
 import { checkEdges } from './edges.ts'
 import { checkShape, type GraphFault } from './graph.ts'
 import { checkKeys } from './keys.ts'
+import { isPlatformTool } from './platform-tools.ts'
 import type { Manifest, Node } from './schema.ts'
 import { checkInputSchema, checkSchema } from './schemas.ts'
-
-/** Tools of the platform: a node may name the first, and a package may define none of them. */
-export const writeReport = 'write_report'
-export const setOutput = 'set_output'
-const reservedTools = new Set([writeReport, setOutput, 'ask_user', 'http'])
+import { checkToolNames } from './tool-names.ts'
 
 /** A systemPrompt that is the path of a file, not the text itself. */
 export const promptFile = /^prompts\/\S+\.md$/
 
 /** Whether every name in the manifest leads to something, and the graph can be run. `files` are the package's texts. */
 export function checkReferences(manifest: Manifest, files: ReadonlyMap<string, string>): GraphFault[] {
-  const { graph, input, tools = [], approvalPolicies = [] } = manifest
+  const { graph, input, tools = [], approvalPolicies = [], mcpServers = [], requiredCredentials = [] } = manifest
   return [
     ...under('/input', input ? checkInputSchema(input) : []),
     ...twice('/graph/nodes', 'id', graph.nodes),
     ...twice('/tools', 'name', tools),
     ...twice('/approvalPolicies', 'name', approvalPolicies),
+    ...twice('/mcpServers', 'name', mcpServers),
+    ...twice('/requiredCredentials', 'name', requiredCredentials),
     ...tools.flatMap((tool, index) => checkTool(tool, `/tools/${index}`, files)),
     ...graph.nodes.flatMap((node, index) => checkNode(node, `/graph/nodes/${index}`, manifest, files)),
     ...checkPlaces(manifest),
@@ -33,7 +32,7 @@ type Tool = NonNullable<Manifest['tools']>[number]
 
 function checkTool(tool: Tool, path: string, files: ReadonlyMap<string, string>): GraphFault[] {
   const faults: GraphFault[] = []
-  if (reservedTools.has(tool.name)) {
+  if (isPlatformTool(tool.name)) {
     faults.push({ path: `${path}/name`, reason: `"${tool.name}" is a tool of the platform; choose another name` })
   }
   if (!files.has(tool.file)) faults.push({ path: `${path}/file`, reason: `the package has no file ${tool.file}` })
@@ -45,19 +44,10 @@ function checkTool(tool: Tool, path: string, files: ReadonlyMap<string, string>)
 
 function checkNode(node: Node, path: string, manifest: Manifest, files: ReadonlyMap<string, string>): GraphFault[] {
   const fault = (field: string, reason: string): GraphFault => ({ path: `${path}/${field}`, reason })
-  const noTool = (name: string) => name !== writeReport && !manifest.tools?.some((tool) => tool.name === name)
   const terminal = manifest.graph.terminalNodes.includes(node.id)
   const faults = node.endsAs && !terminal ? [fault('endsAs', 'only a terminal node ends the run')] : []
-  if (node.type === 'function') {
-    if (noTool(node.tool)) faults.push(fault('tool', `there is no tool "${node.tool}"`))
-    if (node.tool === writeReport && !node.inputKeys?.includes('report')) {
-      faults.push(fault('inputKeys', 'write_report takes the key "report"'))
-    }
-  }
+  faults.push(...checkToolNames(node, path, manifest, files))
   if (node.type === 'event_loop') {
-    for (const [at, name] of (node.tools ?? []).entries()) {
-      if (noTool(name)) faults.push(fault(`tools/${at}`, `there is no tool "${name}"`))
-    }
     if (promptFile.test(node.systemPrompt) && !files.has(node.systemPrompt)) {
       faults.push(fault('systemPrompt', `the package has no file ${node.systemPrompt}`))
     }

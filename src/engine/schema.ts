@@ -1,26 +1,6 @@
-import { type Static, type TSchema, Type } from 'typebox'
-
-/** Patterns and limits that the whole format shares. */
-export const keyPattern = '^[a-z][A-Za-z0-9_]{0,63}$'
-const wordPattern = '^[a-z][a-z0-9]*([-_][a-z0-9]+)*$'
-
-const text = (maxLength: number, description: string, minLength = 0) =>
-  Type.String({ minLength, maxLength, description })
-const Key = Type.String({ pattern: keyPattern, description: 'A key of the memory that all nodes of a run share.' })
-const Word = (description: string) => Type.String({ pattern: wordPattern, maxLength: 64, description })
-const whole = (minimum: number, maximum: number, description: string, byDefault?: number) =>
-  Type.Integer({ minimum, maximum, description, ...(byDefault === undefined ? {} : { default: byDefault }) })
-const list = <T extends TSchema>(item: T, maxItems: number, description: string) =>
-  Type.Array(item, { maxItems, uniqueItems: true, description })
-const strict = <P extends Record<string, TSchema>>(properties: P, description?: string) =>
-  Type.Object(properties, { additionalProperties: false, ...(description ? { description } : {}) })
-const JsonSchema = (description: string) =>
-  Type.Unsafe<Record<string, unknown>>({ type: 'object', description: `${description} JSON Schema 2020-12.` })
-// With its type: of items without one, uniqueItems compares each with every other.
-const oneOf = <T extends string>(values: readonly T[], description: string) =>
-  Type.Unsafe<T>({ type: 'string', enum: values, description })
-/** Accepted so that a package can say it; must be empty until the platform can do it. */
-const later = (description: string) => Type.Optional(Type.Array(Type.Unknown(), { maxItems: 0, description }))
+import { type Static, Type } from 'typebox'
+import { AnyNode } from './schema-nodes.ts'
+import { JsonSchema, keyPattern, list, oneOf, strict, text, Word, whole, wordPattern } from './schema-words.ts'
 
 const Goal = strict(
   {
@@ -54,62 +34,6 @@ const Goal = strict(
   'What the agent is for. It is shown to people.',
 )
 
-const commonNode = {
-  id: Word('Name of the node, unique in the package. An approval writes its decision to memory under this name.'),
-  name: Type.Optional(text(200, 'Title for people.')),
-  description: Type.Optional(text(2000, 'What the node does, for people.')),
-  inputKeys: Type.Optional(list(Key, 64, 'Keys of memory that the node reads. A key that is not set yet is left out.')),
-  outputKeys: Type.Optional(list(Key, 64, 'Keys of memory that the node writes.')),
-  nullableOutputKeys: Type.Optional(list(Key, 64, 'Those of outputKeys that may be null or missing.')),
-  maxRetries: Type.Optional(whole(0, 10, 'Further attempts after a failure.', 0)),
-  maxVisits: Type.Optional(whole(1, 1000, 'How often a run may come here. Every cycle needs a node that has it.')),
-  endsAs: Type.Optional(
-    oneOf(['completed', 'rejected'], 'How the run ends after this node. Terminal nodes only; completed when left out.'),
-  ),
-}
-
-const FunctionNode = strict(
-  {
-    ...commonNode,
-    type: Type.Literal('function'),
-    tool: Word('A tool of this package, or write_report.'),
-  },
-  'One tool, no model.',
-)
-
-const EventLoopNode = strict(
-  {
-    ...commonNode,
-    type: Type.Literal('event_loop'),
-    systemPrompt: text(20_000, 'The instructions: text, or the path of a file such as prompts/review.md.', 1),
-    tools: Type.Optional(list(Word('Name of a tool.'), 32, 'Tools of this package that the model may call.')),
-    model: Type.Optional(Word('What the model is for. Your organization decides which model that is. "default" else.')),
-    maxIterations: Type.Optional(whole(1, 50, 'Model turns in one attempt. The value of loopConfig when left out.')),
-  },
-  'A model that works in turns and may call tools.',
-)
-
-const ApprovalNode = strict(
-  {
-    ...commonNode,
-    type: Type.Literal('approval'),
-    title: text(200, 'The question, in a few words.', 1),
-    message: text(4000, 'The question in sentences. {{key}} is replaced by a text, number or truth value of memory.'),
-    evidence: Type.Optional(list(Key, 32, 'Keys of memory that are shown.')),
-    proposal: Type.Optional(Key),
-    editSchema: Type.Optional(JsonSchema('What an edited proposal must look like.')),
-    policy: Type.Optional(Word('Name of one of approvalPolicies.')),
-  },
-  'A person decides. Approving or editing is a success, rejecting a failure.',
-)
-
-const Node = Type.Unsafe<Static<typeof FunctionNode> | Static<typeof EventLoopNode> | Static<typeof ApprovalNode>>({
-  type: 'object',
-  required: ['type'],
-  discriminator: { propertyName: 'type' },
-  oneOf: [FunctionNode, EventLoopNode, ApprovalNode],
-})
-
 const Edge = strict(
   {
     id: Type.Optional(Word('Name of the edge, unique in the package.')),
@@ -142,7 +66,7 @@ const LoopConfig = strict({
 
 const Graph = strict({
   entryNode: Type.String({ maxLength: 64, description: 'Where a run starts.' }),
-  nodes: Type.Array(Node, { minItems: 1, maxItems: 100 }),
+  nodes: Type.Array(AnyNode, { minItems: 1, maxItems: 100 }),
   edges: Type.Array(Edge, { maxItems: 400 }),
   pauseNodes: Type.Optional(list(Type.String({ maxLength: 64 }), 100, 'Where people decide: ids of approval nodes.')),
   terminalNodes: Type.Array(Type.String({ maxLength: 64 }), {
@@ -184,6 +108,17 @@ const ApprovalPolicy = strict({
 })
 export type ApprovalPolicy = Static<typeof ApprovalPolicy>
 
+const McpServer = strict({
+  name: Word('Name of one of the MCP servers that your organization has set up.'),
+  description: Type.Optional(text(1000, 'What it is for, for whoever sets it up.')),
+})
+
+const Credential = strict({
+  name: Word('Name of one of the credentials of your organization.'),
+  type: oneOf(['api_key', 'bearer_token', 'basic_auth', 'oauth2', 'custom'], 'What kind of secret it is.'),
+  description: Type.Optional(text(1000, 'What it is for, and where to get it.')),
+})
+
 /** The JSON Schema of agent.json, published as docs/agent-package.schema.json. */
 export const packageSchema = Type.Object(
   {
@@ -207,8 +142,12 @@ export const packageSchema = Type.Object(
     ),
     graph: Graph,
     tools: Type.Optional(Type.Array(Tool, { maxItems: 64 })),
-    mcpServers: later('Must be empty: MCP servers are not supported yet.'),
-    requiredCredentials: later('Must be empty: credentials are not supported yet.'),
+    mcpServers: Type.Optional(
+      Type.Array(McpServer, { maxItems: 20, description: 'MCP servers whose tools nodes name.' }),
+    ),
+    requiredCredentials: Type.Optional(
+      Type.Array(Credential, { maxItems: 20, description: 'A session begins when the organization has all of them.' }),
+    ),
     approvalPolicies: Type.Optional(Type.Array(ApprovalPolicy, { maxItems: 20 })),
   },
   {

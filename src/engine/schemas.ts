@@ -1,5 +1,5 @@
 import Ajv from 'ajv/dist/2020.js'
-import { keyPattern } from './schema.ts'
+import { keyPattern } from './schema-words.ts'
 
 interface SchemaFault {
   /** JSON pointer inside the schema. */

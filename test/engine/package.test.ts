@@ -57,8 +57,9 @@ t.test('all faults at once, each at its place', async (t) => {
 t.test('files', async (t) => {
   const fault = (more: Record<string, string>) => faultsOf(smallest(), more)[0]
   t.match(fault({ 'setup.py': 'x' }), { file: 'setup.py', reason: 'Python' })
-  t.match(fault({ 'skills/a/SKILL.md': 'x' }), { file: 'skills/a/SKILL.md', reason: 'not supported yet' })
-  t.match(fault({ 'mcp_servers.json': '{}' }), { file: 'mcp_servers.json', reason: 'not supported yet' })
+  t.match(fault({ 'skills/a/SKILL.md': 'x' }), { file: 'skills/a/SKILL.md', reason: 'must begin with a line "---"' })
+  t.match(fault({ 'skills/a/run.sh': 'x' }), { file: 'skills/a/run.sh', reason: 'a skill is one file' })
+  t.match(fault({ 'mcp_servers.json': '{}' }), { file: 'mcp_servers.json', reason: 'name the server in mcpServers' })
   t.match(fault({ 'tools/../x.js': 'x' }), { file: 'tools/../x.js', reason: 'not part of a package' })
   t.match(fault({ '.env': 'x' }), { file: '.env', reason: 'not part of a package' })
   t.match(fault({ 'tools/big.js': 'x'.repeat(600 * 1024) }), { file: 'tools/big.js', reason: 'more than 524288' })

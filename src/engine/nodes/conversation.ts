@@ -1,6 +1,6 @@
 import type { Memory, Message, ModelResult, ToolCall, ToolSpec } from '../machine.ts'
 import type { Plan } from '../plan.ts'
-import { setOutput, writeReport } from '../references.ts'
+import { isMcpTool, mayCall, platformTools, setOutput } from '../platform-tools.ts'
 import type { Node } from '../schema.ts'
 import { isObject } from './node.ts'
 import { checkInput } from './tool.ts'
@@ -35,11 +35,13 @@ export function firstMessages(node: LoopNode, plan: Plan, inputs: Memory): Messa
 
 /** Every tool that the model may call in this node. */
 export function toolsFor(node: LoopNode, plan: Plan): ToolSpec[] {
-  const own = (node.tools ?? []).map((name): ToolSpec => {
-    if (name === writeReport) return reportSpec
-    const tool = plan.tools.get(name)
-    return { name, description: tool?.description ?? '', inputSchema: tool?.inputSchema ?? { type: 'object' } }
-  })
+  const own = (node.tools ?? [])
+    .filter((name) => !isMcpTool(name))
+    .map((name): ToolSpec => {
+      const { description = '', inputSchema = { type: 'object' } } =
+        platformTools.get(name) ?? plan.tools.get(name) ?? {}
+      return { name, description, inputSchema }
+    })
   return node.outputKeys?.length ? [setOutputSpec(node.outputKeys), ...own] : own
 }
 
@@ -71,7 +73,7 @@ export function receive(
     const given = isObject(asked.arguments) ? asked.arguments : {}
     return {
       id: `call_${call.replace('.', '_')}_${index + 1}`,
-      name: String(asked.name).slice(0, 64),
+      name: String(asked.name).slice(0, 130),
       arguments: given,
     }
   })
@@ -105,7 +107,7 @@ function setFrom(asked: ToolCall, node: LoopNode, outputs: Memory, set: string[]
 }
 
 function checkCall(asked: ToolCall, node: LoopNode, plan: Plan): string | null {
-  if (!node.tools?.includes(asked.name)) return `error: there is no tool ${asked.name}`
+  if (!mayCall(node.tools ?? [], asked.name)) return `error: there is no tool ${asked.name}`
   const problem = checkInput(plan, asked.name, asked.arguments)
   return problem && `error ${problem.code}: ${problem.message}`
 }
@@ -121,15 +123,4 @@ function setOutputSpec(keys: readonly string[]): ToolSpec {
       properties: { key: { type: 'string', enum: keys }, value: { description: 'Any JSON value.' } },
     },
   }
-}
-
-const reportSpec: ToolSpec = {
-  name: writeReport,
-  description: 'Leaves a report for people to read: a title, a summary, facts and tables.',
-  inputSchema: {
-    type: 'object',
-    required: ['report'],
-    additionalProperties: false,
-    properties: { report: { type: 'object', required: ['title'], properties: { title: { type: 'string' } } } },
-  },
 }

@@ -1,6 +1,6 @@
 import type { Activation, LoopState, Message, ModelResult, PendingCall, ToolCall, ToolResult } from '../machine.ts'
 import type { Limits } from '../plan.ts'
-import { setOutput } from '../references.ts'
+import { isMcpTool, setOutput } from '../platform-tools.ts'
 import type { Node } from '../schema.ts'
 import { conversationTokens, firstMessages, type Received, receive, toolsFor } from './conversation.ts'
 import {
@@ -33,7 +33,18 @@ export const eventLoopNode: Behaviour<LoopNode> = {
     const { call } = pending
     const model = node.model ?? 'default'
     const tools = toolsFor(node, plan)
-    return { kind: 'model', call, step, nodeId, model, purpose: 'turn', messages, tools, skills: [], mcpTools: [] }
+    return {
+      kind: 'model',
+      call,
+      step,
+      nodeId,
+      model,
+      purpose: 'turn',
+      messages,
+      tools,
+      skills: [],
+      mcpTools: node.tools?.filter(isMcpTool) ?? [],
+    }
   },
 
   answer(scene, activation, pending, answer) {

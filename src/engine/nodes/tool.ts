@@ -1,10 +1,8 @@
 import type { Effect, Failure, PendingCall, ToolResult } from '../machine.ts'
 import type { Plan } from '../plan.ts'
-import { writeReport } from '../references.ts'
+import { isMcpTool, mcpTimeoutMs, platformTools } from '../platform-tools.ts'
 
 const defaultTimeoutMs = 5000
-/** Rendering and storing a large report. */
-const reportTimeoutMs = 60_000
 
 /** A call of a tool, with the time that it may take. */
 export function toolEffect(
@@ -13,13 +11,14 @@ export function toolEffect(
   { call, tool = '' }: PendingCall,
   input: Record<string, unknown>,
 ): Effect {
-  const timeoutMs = tool === writeReport ? reportTimeoutMs : (tools.get(tool)?.timeoutMs ?? defaultTimeoutMs)
+  const known = platformTools.get(tool) ?? tools.get(tool)
+  const timeoutMs = isMcpTool(tool) ? mcpTimeoutMs : (known?.timeoutMs ?? defaultTimeoutMs)
   return { kind: 'tool', call, step, nodeId, tool, input, timeoutMs }
 }
 
-/** Why this input is not what the tool takes, or null. A tool that says nothing takes anything. */
+/** Why this input is not what the tool takes, or null. A tool that says nothing takes anything; MCP servers check their own. */
 export function checkInput({ tools, checkValue }: Plan, tool: string, input: unknown): Failure | null {
-  const schema = tools.get(tool)?.inputSchema
+  const schema = (platformTools.get(tool) ?? tools.get(tool))?.inputSchema
   const problem = schema ? checkValue(schema, input) : null
   return problem === null ? null : { code: 'input_invalid', message: `${tool} does not take this: ${problem}` }
 }
