@@ -189,6 +189,38 @@ CREATE INDEX directory_alias_idx ON app.directory USING btree (alias);
 CREATE INDEX directory_created_at_organization_id_idx ON app.directory USING btree (created_at DESC, organization_id DESC);
 grant insert, select on app.directory to enginex_doors;
 
+create table app.mcp_servers (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  name text not null,
+  description text not null,
+  transport text not null,
+  url text,
+  headers json not null,
+  command text,
+  allowed_tools json not null,
+  timeout_ms integer not null,
+  version integer not null default 1,
+  tools json,
+  discovered_at timestamp(3) with time zone,
+  created_at timestamp(3) with time zone not null default now(),
+  created_by text not null default app.actor(),
+  constraint mcp_servers_pkey PRIMARY KEY (tenant_id, id),
+  constraint mcp_servers_check CHECK (((transport = 'streamable_http'::text) = (url IS NOT NULL))),
+  constraint mcp_servers_check1 CHECK (((transport = 'stdio'::text) = (command IS NOT NULL))),
+  constraint mcp_servers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint mcp_servers_tenant_id_name_key UNIQUE (tenant_id, name),
+  constraint mcp_servers_transport_check CHECK ((transport = ANY (ARRAY['streamable_http'::text, 'stdio'::text])))
+);
+CREATE INDEX mcp_servers_tenant_id_created_at_id_idx ON app.mcp_servers USING btree (tenant_id, created_at DESC, id DESC);
+alter table app.mcp_servers enable row level security;
+alter table app.mcp_servers force row level security;
+create policy tenant on app.mcp_servers for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant delete, select on app.mcp_servers to enginex_app;
+grant insert, select on app.mcp_servers to enginex_backup;
+grant insert (name, description, transport, url, headers, command, allowed_tools, timeout_ms) on app.mcp_servers to enginex_app;
+grant update (description, transport, url, headers, command, allowed_tools, timeout_ms, version, tools, discovered_at) on app.mcp_servers to enginex_app;
+
 create table app.memberships (
   tenant_id uuid not null default app.tenant_id(),
   user_id uuid not null,
@@ -551,6 +583,27 @@ create table app.sign_outs (
   constraint sign_outs_pkey PRIMARY KEY (user_id)
 );
 grant insert, select, update on app.sign_outs to enginex_doors;
+
+create table app.skills (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  name text not null,
+  description text not null,
+  text text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  created_by text not null default app.actor(),
+  constraint skills_pkey PRIMARY KEY (tenant_id, id),
+  constraint skills_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint skills_tenant_id_name_key UNIQUE (tenant_id, name)
+);
+CREATE INDEX skills_tenant_id_created_at_id_idx ON app.skills USING btree (tenant_id, created_at DESC, id DESC);
+alter table app.skills enable row level security;
+alter table app.skills force row level security;
+create policy tenant on app.skills for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant delete, select on app.skills to enginex_app;
+grant insert, select on app.skills to enginex_backup;
+grant insert (name, description, text) on app.skills to enginex_app;
+grant update (description, text) on app.skills to enginex_app;
 
 create table app.tasks (
   tenant_id uuid not null default app.tenant_id(),

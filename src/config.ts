@@ -53,8 +53,14 @@ const common = {
   ENGINEX_LOG_LEVEL: or('info', oneOf('fatal', 'error', 'warn', 'info', 'debug', 'silent')),
 }
 
+const outside = {
+  ENGINEX_EGRESS_ALLOW: or('', text(/^([^\s,:]+:\d+(,|$))*$/, 'host:port,host:port')),
+  ENGINEX_MCP_STDIO: optional(any('a JSON file with the programs that may be MCP servers')),
+}
+
 const api = {
   ...common,
+  ...outside,
   ENGINEX_HOST: or('127.0.0.1', any('an address to listen on')),
   ENGINEX_PORT: or(8787, whole(0, 65_535, 'a port')),
   ENGINEX_PUBLIC_URL: url,
@@ -75,7 +81,6 @@ const models = {
   ENGINEX_MODEL_BASE_URL: optional(url),
   ENGINEX_MODEL_NAME: optional(any('the name of a model')),
   ENGINEX_MODEL_API_KEY: optional(any('the key of the model server')),
-  ENGINEX_EGRESS_ALLOW: or('', text(/^([^\s,:]+:\d+(,|$))*$/, 'host:port,host:port')),
 }
 
 const worker = {
@@ -83,10 +88,11 @@ const worker = {
   // More than the cap of one tenant's runs (tenants.run_cap, 4), so that none of them fills a worker.
   ENGINEX_WORKER_SLOTS: or(6, whole(1, 64, 'how many runs this process advances at once')),
   ...models,
+  ...outside,
 }
 
 /** `npm start`: the rest of the configuration it makes up itself. */
-const local = { ENGINEX_CACHE: or('.cache', any('a folder for downloads, shared by all')), ...models }
+const local = { ENGINEX_CACHE: or('.cache', any('a folder for downloads, shared by all')), ...models, ...outside }
 
 /** `node src/local/setup.ts`: what makes a database and a realm ready for the API, once for each release. */
 const setup = {
@@ -129,6 +135,11 @@ export function setupConfig(environment: NodeJS.ProcessEnv = process.env): Setup
 export function inheritedEnvironment(environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const kept = Object.entries(environment).filter(([name]) => !name.startsWith('ENGINEX_'))
   return Object.fromEntries(kept)
+}
+
+/** The operator's exceptions from the egress guard, each host:port. */
+export function egressAllowed({ ENGINEX_EGRESS_ALLOW: places }: { readonly ENGINEX_EGRESS_ALLOW: string }): string[] {
+  return places.split(',').filter(Boolean)
 }
 
 function read<S extends Settings>(settings: S, environment: NodeJS.ProcessEnv): Values<S> {

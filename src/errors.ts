@@ -25,13 +25,18 @@ export const statusOf = {
   credential_missing: 424,
   credential_expired: 424,
   credentials_required: 424,
+  mcp_servers_required: 424,
   too_many_requests: 429,
   internal: 500,
   secret_unreadable: 500,
+  mcp_unavailable: 502,
+  mcp_bad_answer: 502,
+  mcp_refused: 502,
   identity_unavailable: 503,
   database_unavailable: 503,
   overloaded: 503,
   vault_unavailable: 503,
+  mcp_timeout: 504,
 } as const
 
 export type ErrorCode = keyof typeof statusOf

@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import { apiConfig } from '../config.ts'
+import { apiConfig, egressAllowed, inheritedEnvironment } from '../config.ts'
 import { Database } from '../db/database.ts'
 import { Doors } from '../db/doors.ts'
 import { Notifications } from '../db/notifications.ts'
@@ -7,6 +7,8 @@ import { routes } from '../features/index.ts'
 import { createKeycloakAdmin } from '../identity/keycloak-admin.ts'
 import { createTokens } from '../identity/tokens.ts'
 import { createFiles } from '../providers/files.ts'
+import { createMcp } from '../providers/mcp.ts'
+import { readMcpCommands } from '../providers/mcp-commands.ts'
 import { createVault } from '../providers/vault.ts'
 import { Admission } from './admission.ts'
 import { buildApp } from './app.ts'
@@ -34,9 +36,14 @@ const keycloak = createKeycloakAdmin({
 })
 const files = createFiles({ directory: config.ENGINEX_FILES_DIRECTORY })
 const vault = createVault({ directory: config.ENGINEX_KEYS_DIRECTORY })
+const mcp = createMcp({
+  allow: egressAllowed(config),
+  commands: readMcpCommands(config.ENGINEX_MCP_STDIO),
+  path: inheritedEnvironment().PATH ?? '',
+})
 
 const app = await buildApp({
-  routes: routes({ doors, keycloak, files, vault, region: config.ENGINEX_REGION }),
+  routes: routes({ doors, keycloak, files, vault, mcp, region: config.ENGINEX_REGION }),
   database,
   notifications,
   doors,
@@ -63,6 +70,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, async () => {
     logger.info(`${signal}: finishing what is under way`)
     await app.close()
+    await mcp.close()
     await notifications.stop()
     await database.stop()
     process.exit(0)

@@ -123,6 +123,24 @@ export interface Directory {
   tenant_id: Generated<string>;
 }
 
+export interface McpServers {
+  allowed_tools: Json;
+  command: string | null;
+  created_at: Generated<Timestamp>;
+  created_by: Generated<string>;
+  description: string;
+  discovered_at: Timestamp | null;
+  headers: Json;
+  id: Generated<string>;
+  name: string;
+  tenant_id: Generated<string>;
+  timeout_ms: number;
+  tools: Json | null;
+  transport: string;
+  url: string | null;
+  version: Generated<number>;
+}
+
 export interface Memberships {
   created_at: Generated<Timestamp>;
   kind: Generated<string>;
@@ -304,6 +322,16 @@ export interface SignOuts {
   user_id: string;
 }
 
+export interface Skills {
+  created_at: Generated<Timestamp>;
+  created_by: Generated<string>;
+  description: string;
+  id: Generated<string>;
+  name: string;
+  tenant_id: Generated<string>;
+  text: string;
+}
+
 export interface Tasks {
   created_at: Generated<Timestamp>;
   detail: string | null;
@@ -340,6 +368,7 @@ export interface DB {
   credentials: Credentials;
   denials: Denials;
   directory: Directory;
+  mcp_servers: McpServers;
   memberships: Memberships;
   messages: Messages;
   model_calls: ModelCalls;
@@ -355,6 +384,7 @@ export interface DB {
   session_starts: SessionStarts;
   sessions: Sessions;
   sign_outs: SignOuts;
+  skills: Skills;
   tasks: Tasks;
   tenants: Tenants;
   users: Users;

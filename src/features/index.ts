@@ -10,6 +10,8 @@ import { reportRoutes } from './reports/routes.ts'
 import { runRoutes } from './runs/routes.ts'
 import type { Services } from './services.ts'
 import { sessionRoutes } from './sessions/routes.ts'
+import { skillRoutes } from './skills/routes.ts'
+import { toolRoutes } from './tools/routes.ts'
 
 /** Every route, feature by feature. A feature may use the services of those before it, never of those behind it. */
 export function routes(services: Services): Route[] {
@@ -18,6 +20,8 @@ export function routes(services: Services): Route[] {
     memberRoutes,
     organizationRoutes(services),
     credentialRoutes(services),
+    toolRoutes(services),
+    skillRoutes,
     agentRoutes(services),
     reportRoutes(services),
     runRoutes,

@@ -1,6 +1,7 @@
 import type { Doors } from '../db/doors.ts'
 import type { KeycloakAdmin } from '../identity/keycloak-admin.ts'
 import type { Files } from '../providers/files.ts'
+import type { Mcp } from '../providers/mcp.ts'
 import type { Vault } from '../providers/vault.ts'
 
 /** The outside things that routes need beside their tenant. */
@@ -9,6 +10,7 @@ export interface Services {
   readonly keycloak: KeycloakAdmin
   readonly files: Files
   readonly vault: Vault
+  readonly mcp: Mcp
   /** Where new tenants live. */
   readonly region: string
 }

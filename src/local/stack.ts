@@ -149,7 +149,7 @@ function databaseUrl({ postgres }: Ports, role: string, password: string): strin
 }
 
 async function startApi(options: StackOptions, keycloakUrl: string, url: string): Promise<Part> {
-  const { ports, secrets, demo, testClient, report } = options
+  const { ports, secrets, demo, testClient, report, config } = options
   const clients = [
     'enginex-console',
     'enginex-cli',
@@ -164,6 +164,8 @@ async function startApi(options: StackOptions, keycloakUrl: string, url: string)
       ENGINEX_KEYCLOAK_ADMIN_SECRET: secrets.adminClient,
       ENGINEX_CLIENTS: clients.join(','),
       ENGINEX_CONSOLE_DIRECTORY: join(root, 'dist/console'),
+      ENGINEX_EGRESS_ALLOW: config.ENGINEX_EGRESS_ALLOW,
+      ...(config.ENGINEX_MCP_STDIO ? { ENGINEX_MCP_STDIO: config.ENGINEX_MCP_STDIO } : {}),
     }),
   )
 }

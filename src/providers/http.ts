@@ -49,6 +49,19 @@ export function createGuardedFetch(options: GuardOptions = {}): typeof fetch {
   }
 }
 
+/**
+ * The same look at an address before it is stored, so that whoever writes it hears of it at once. A name that nobody
+ * knows yet is let through; the connection decides. Throws egress_refused.
+ */
+export async function checkAddress(address: string, options: GuardOptions = {}): Promise<void> {
+  const { allow = [], lookup = systemAddresses } = options
+  const { hostname, port, protocol } = parse(address)
+  if (allow.includes(`${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`)) return
+  const literal = hostname.replace(/^\[|\]$/g, '')
+  const found = isIP(literal) ? [{ address: literal }] : await lookup(hostname).catch(() => [])
+  if (!found.every((one) => isPublic(one.address))) throw refused(hostname)
+}
+
 function parse(input: string | URL | Request): URL {
   const text = input instanceof URL ? input.href : input
   const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined

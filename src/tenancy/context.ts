@@ -13,6 +13,7 @@ export type Implied<P extends Provable> = P extends `${infer R}:write` ? P | Ext
 
 /** What a service may ask for besides its own resource, by the permission that it was called with. The roles must grant it. */
 const alsoUses = {
+  'tools:write': ['credentials:read'],
   'agents:write': [],
   'runs:write': ['agents:read', 'agents:write'],
   'runs:read': ['agents:read'],

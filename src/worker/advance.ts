@@ -108,8 +108,10 @@ function drop(underWay: Map<string, UnderWay>, call: string, effect: UnderWay): 
 
 /** Its result is null when it was aborted, whatever came of it. */
 function start(providers: AdvanceProviders, course: Course, effect: Doable): UnderWay {
-  const { hold, tenant, package: agent, now } = course
-  const { runId, sessionId } = hold.run
+  const { hold, package: agent, now } = course
+  const { tenantId, runId, sessionId, epoch } = hold.run
+  // Of its own: it reads and writes while the run's transitions are recorded.
+  const tenant = TenantContext.openRun(providers.database, tenantId, runId, epoch)
   const own = new AbortController()
   const signal = AbortSignal.any([hold.signal, own.signal])
   const memorySize = Object.values(now.sizes).reduce((sum, size) => sum + size, 0)

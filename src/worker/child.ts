@@ -2,6 +2,8 @@ import { type Logger, pino } from 'pino'
 import { Database } from '../db/database.ts'
 import type { TakenRun } from '../db/doors.ts'
 import { createFiles } from '../providers/files.ts'
+import { createMcp, type McpOptions } from '../providers/mcp.ts'
+import { createOutgoing } from '../providers/outgoing.ts'
 import { createSandbox } from '../providers/sandbox.ts'
 import { createVault } from '../providers/vault.ts'
 import { type AdvanceProviders, advanceRun } from './advance.ts'
@@ -15,6 +17,7 @@ export interface ChildSettings {
   readonly filesDirectory: string
   readonly keysDirectory: string
   readonly model: ModelSettings
+  readonly mcp: McpOptions
   readonly slots: number
   readonly graceMs: number
   readonly logLevel: string
@@ -58,7 +61,7 @@ function begin(settings: ChildSettings): void {
 }
 
 async function open(settings: ChildSettings, log: Logger) {
-  const { databaseUrl: url, filesDirectory, keysDirectory, model, slots, graceMs } = settings
+  const { databaseUrl: url, filesDirectory, keysDirectory, model, mcp, slots, graceMs } = settings
   // What a run's scope reads goes over exclusive connections.
   const database = new Database({ url, applicationName: 'enginex-runs', shared: 0, exclusive: slots + 1 })
   const providers: AdvanceProviders = {
@@ -66,6 +69,8 @@ async function open(settings: ChildSettings, log: Logger) {
     files: createFiles({ directory: filesDirectory }),
     vault: createVault({ directory: keysDirectory }),
     sandbox: createSandbox({ threads: toolsAtOnce }),
+    outgoing: createOutgoing({ allow: mcp.allow }),
+    mcp: createMcp(mcp),
     callModel: createModelCaller(model),
     log,
   }
@@ -83,7 +88,7 @@ async function advance(id: number, run: TakenRun): Promise<void> {
 
 async function close(): Promise<void> {
   const { providers } = (await opened)!
-  await providers.sandbox.close()
+  await Promise.all([providers.sandbox.close(), providers.mcp.close()])
   await providers.database.stop()
   process.disconnect()
 }

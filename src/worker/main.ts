@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { pino } from 'pino'
-import { workerConfig } from '../config.ts'
+import { egressAllowed, inheritedEnvironment, workerConfig } from '../config.ts'
 import { Database } from '../db/database.ts'
 import { Doors } from '../db/doors.ts'
 import { Notifications } from '../db/notifications.ts'
+import { readMcpCommands } from '../providers/mcp-commands.ts'
 import { createRunner } from './runner.ts'
 import { startScheduler } from './scheduler.ts'
 
@@ -21,6 +22,7 @@ const url = config.ENGINEX_DATABASE_URL
 const database = new Database({ url, applicationName: 'enginex-worker', shared: 0, exclusive: 2 })
 await database.start()
 const notifications = await new Notifications(url).start()
+const allow = egressAllowed(config)
 const settings = {
   databaseUrl: url,
   filesDirectory: config.ENGINEX_FILES_DIRECTORY,
@@ -29,8 +31,9 @@ const settings = {
     baseUrl: config.ENGINEX_MODEL_BASE_URL,
     name: config.ENGINEX_MODEL_NAME,
     apiKey: config.ENGINEX_MODEL_API_KEY,
-    allow: config.ENGINEX_EGRESS_ALLOW.split(',').filter(Boolean),
+    allow,
   },
+  mcp: { allow, commands: readMcpCommands(config.ENGINEX_MCP_STDIO), path: inheritedEnvironment().PATH ?? '' },
   slots,
   graceMs: 5000,
   logLevel: config.ENGINEX_LOG_LEVEL,

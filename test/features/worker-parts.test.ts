@@ -10,6 +10,7 @@ import { createModelCaller } from '../../src/worker/model.ts'
 import { createRunner } from '../../src/worker/runner.ts'
 import { startScheduler } from '../../src/worker/scheduler.ts'
 import { isStorable, makeStorable } from '../../src/worker/storable.ts'
+import { noMcp } from '../support/mcp.ts'
 import { until } from '../support/until.ts'
 
 const run = (runId: string): TakenRun => ({ tenantId: 't', runId, sessionId: 's', epoch: 1, seq: 0 })
@@ -145,6 +146,7 @@ t.test('a child that dies drops its runs, and the next run gets a new one', asyn
     filesDirectory: '/tmp',
     keysDirectory: '/tmp',
     model,
+    mcp: noMcp,
     slots: 1,
     graceMs: 10,
     logLevel: 'silent',

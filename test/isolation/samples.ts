@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { InjectOptions } from 'fastify'
 import type { Route } from '../../src/tenancy/route.ts'
-import { packageOf, type Work } from './work.ts'
+import { packageOf, skillOf, type Work } from './work.ts'
 
 /** What a route's example is made of. A route that needs more than this knows must be added here, or the matrix fails. */
 export interface Sample {
@@ -21,7 +21,10 @@ interface Form {
 }
 
 const bodies: Readonly<Record<string, Sample>> = {
-  'POST /agents/:name/versions': { form: (work) => uploadOf(work.agent), makes: true },
+  'POST /agents/:name/versions': {
+    form: (work) => formOf('package', 'package.tar.gz', () => packageOf(work.agent, '2.0.0')),
+    makes: true,
+  },
   'POST /sessions': { body: (work) => ({ agent: work.agent, title: 'a new one', input: {} }) },
   'POST /sessions/:sessionId/messages': { body: ({ messageId }) => ({ text: 'yes', messageId }) },
   'POST /sessions/:sessionId/pause': {},
@@ -36,6 +39,17 @@ const bodies: Readonly<Record<string, Sample>> = {
     makes: true,
   },
   'DELETE /credentials/:name': {},
+  'PUT /mcp-servers/:name': {
+    body: () => ({ transport: 'stdio', command: 'sample', allowedTools: ['*'] }),
+    makes: true,
+  },
+  'DELETE /mcp-servers/:name': {},
+  'POST /mcp-servers/:name/discover': {},
+  'PUT /skills/:name': {
+    form: (work) => formOf('skill', 'SKILL.md', async () => Buffer.from(skillOf(work.agent))),
+    makes: true,
+  },
+  'DELETE /skills/:name': {},
   'POST /approvals/:approvalId/decision': {
     body: ({ payloadHash }) => ({ decision: 'approve', payloadHash, reason: 'it is right' }),
   },
@@ -114,9 +128,9 @@ export async function requestOf(route: Route, work: Work, organizationId: string
   }
 }
 
-async function uploadOf(agent: string): Promise<Form> {
+async function formOf(part: string, fileName: string, content: () => Promise<Buffer>): Promise<Form> {
   const body = new FormData()
-  body.append('package', new Blob([new Uint8Array(await packageOf(agent, '2.0.0'))]), 'package.tar.gz')
+  body.append(part, new Blob([new Uint8Array(await content())]), fileName)
   const request = new Request('http://127.0.0.1', { method: 'POST', body })
   return {
     headers: { 'content-type': request.headers.get('content-type')! },

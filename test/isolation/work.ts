@@ -27,6 +27,11 @@ export async function packageOf(name: string, version: string): Promise<Buffer> 
   )
 }
 
+/** A valid SKILL.md. */
+export function skillOf(name: string): string {
+  return `---\nname: ${name}\ndescription: what ${name} knows\n---\nThe way of ${name}.\n`
+}
+
 function manifestOf(name: string, version: string) {
   return {
     name,
@@ -69,6 +74,7 @@ export async function seedWork(admin: pg.Client, files: Files, tenant: TestTenan
     allowed_hosts: [`${alias}.example.com`],
     ...by,
   })
+  await seedTools(insert, agent, alias, by)
   const title = `session of ${alias}`
   const input = JSON.stringify({ note: alias })
   await insert('sessions', {
@@ -97,6 +103,17 @@ export async function seedWork(admin: pg.Client, files: Files, tenant: TestTenan
   const report = { call: '1.1', title: `report of ${alias}`, files: JSON.stringify([stored.report]) }
   await insert('reports', { id: work.reportId, ...of, ...report })
   return work
+}
+
+async function seedTools(
+  insert: (table: string, row: Record<string, unknown>) => Promise<void>,
+  name: string,
+  alias: string,
+  by: object,
+): Promise<void> {
+  const server = { transport: 'stdio', command: 'sample', headers: '{}', allowed_tools: '["*"]', timeout_ms: 30_000 }
+  await insert('mcp_servers', { name, description: `of ${alias}`, ...server, ...by })
+  await insert('skills', { name, description: `of ${alias}`, text: skillOf(name), ...by })
 }
 
 function newIds() {

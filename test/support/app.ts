@@ -12,10 +12,12 @@ import type { Services } from '../../src/features/services.ts'
 import type { KeycloakAdmin, Membership } from '../../src/identity/keycloak-admin.ts'
 import { createTokens } from '../../src/identity/tokens.ts'
 import { createFiles } from '../../src/providers/files.ts'
+import { createMcp } from '../../src/providers/mcp.ts'
 import { createVault } from '../../src/providers/vault.ts'
 import type { Role } from '../../src/tenancy/permissions.ts'
 import type { Route } from '../../src/tenancy/route.ts'
 import { type TestDatabase, type TestTenant, testDatabase } from './database.ts'
+import { sampleMcp } from './mcp.ts'
 import { startTokenIssuer, type TokenIssuer } from './tokens.ts'
 
 /** Keycloak as the edge of these tests: what it would answer, kept in memory. */
@@ -49,7 +51,9 @@ export async function testApp(t: Pick<Test, 'teardown'>): Promise<TestApp> {
   t.teardown(() => notifications.stop())
   const keycloak = fakeKeycloak()
   const vault = createVault({ directory: join(directory, 'keys') })
-  const services = { doors, keycloak, files: createFiles({ directory }), vault, region: 'home' }
+  const mcp = createMcp(sampleMcp)
+  t.teardown(() => mcp.close())
+  const services = { doors, keycloak, files: createFiles({ directory }), vault, mcp, region: 'home' }
   const all = routes(services)
   const app = await buildApp({
     routes: all,

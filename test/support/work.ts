@@ -10,6 +10,8 @@ import type { Decision } from '../../src/features/approvals/schema.ts'
 import { decide, getApproval } from '../../src/features/approvals/service.ts'
 import { createSession } from '../../src/features/sessions/service.ts'
 import { createFiles, type Files } from '../../src/providers/files.ts'
+import { createMcp } from '../../src/providers/mcp.ts'
+import { createOutgoing } from '../../src/providers/outgoing.ts'
 import { createSandbox, type Sandbox, type SandboxRequest } from '../../src/providers/sandbox.ts'
 import { createVault, type Vault } from '../../src/providers/vault.ts'
 import { TenantContext } from '../../src/tenancy/context.ts'
@@ -19,10 +21,11 @@ import { type AdvanceProviders, advanceRun } from '../../src/worker/advance.ts'
 import { holdRun } from '../../src/worker/hold.ts'
 import { type Scheduler, type SchedulerOptions, startScheduler } from '../../src/worker/scheduler.ts'
 import { type TestDatabase, type TestTenant, testDatabase } from './database.ts'
+import { noMcp } from './mcp.ts'
 import { until } from './until.ts'
 
 export type WorkerOptions = Partial<Omit<SchedulerOptions, 'doors' | 'workerId' | 'start'>> &
-  Partial<Pick<AdvanceProviders, 'callModel' | 'files'>> & {
+  Partial<Pick<AdvanceProviders, 'callModel' | 'files' | 'mcp' | 'outgoing'>> & {
     /** Called before each tool; whatever it waits for, the tool waits for. */
     readonly graceMs?: number
     readonly before?: (request: SandboxRequest) => Promise<unknown> | undefined
@@ -47,7 +50,7 @@ export interface Workplace extends TestDatabase {
     uploads?: readonly UploadedFile[],
   ): Promise<{ sessionId: string; runId: string }>
   /** A worker of this process, over connections of its own; it stops when the test ends. */
-  work(t: Pick<Test, 'teardown'>, options?: WorkerOptions): Promise<Scheduler>
+  work(t: Test, options?: WorkerOptions): Promise<Scheduler>
   /** Waits until the run has this status; gives its row. */
   arrives(runId: string, status: string, timeoutMs?: number): Promise<Row>
   /** Rows of a table that belong to the run. */
@@ -59,7 +62,7 @@ export interface Workplace extends TestDatabase {
 }
 
 /** Everything that a run needs but the API and Keycloak: a database, files, tools in the real sandbox. */
-export async function workplace(t: Pick<Test, 'teardown'>): Promise<Workplace> {
+export async function workplace(t: Test): Promise<Workplace> {
   const testing = await testDatabase(t)
   const { admin, database } = testing
   const directory = await mkdtemp(join(tmpdir(), 'enginex-work-'))
@@ -132,10 +135,10 @@ function records(admin: TestDatabase['admin']): Records {
 }
 
 async function startWorker(
-  t: Pick<Test, 'teardown'>,
+  t: Test,
   { appUrl, doors, connect }: TestDatabase,
   shared: { files: Files; vault: Vault; sandbox: Sandbox },
-  { before, callModel, files, graceMs = 2000, ...options }: WorkerOptions = {},
+  { before, callModel, files, mcp, outgoing, graceMs = 2000, ...options }: WorkerOptions = {},
 ): Promise<Scheduler> {
   const log = pino({ level: 'silent' })
   const providers: AdvanceProviders = {
@@ -143,6 +146,8 @@ async function startWorker(
     files: files ?? shared.files,
     vault: shared.vault,
     sandbox: gated(shared.sandbox, before),
+    outgoing: outgoing ?? createOutgoing({}),
+    mcp: mcp ?? createMcp(noMcp),
     callModel: callModel ?? (() => Promise.reject(new Error('no model here'))),
     log,
   }

@@ -3,6 +3,7 @@ import type { Effect, EngineEvent, Input } from '../../engine/machine.ts'
 import type { AgentPackage } from '../../engine/package.ts'
 import type { RunTenant } from '../../features/runs/progress.ts'
 import type { Files } from '../../providers/files.ts'
+import type { Mcp } from '../../providers/mcp.ts'
 import type { Sandbox } from '../../providers/sandbox.ts'
 import type { Vault } from '../../providers/vault.ts'
 import type { CallModel } from '../model.ts'
@@ -12,6 +13,9 @@ export interface EffectProviders {
   readonly files: Files
   readonly vault: Vault
   readonly sandbox: Sandbox
+  /** For addresses that a tenant chose. */
+  readonly outgoing: typeof fetch
+  readonly mcp: Mcp
   readonly callModel: CallModel
 }
 

@@ -1,11 +1,14 @@
+import { isMcpTool } from '../../engine/platform-tools.ts'
 import { AppError } from '../../errors.ts'
 import type { EffectContext, EffectProviders, ModelEffect, Outcome, PerformTool, ToolEffect } from './effect.ts'
+import { mcpTool } from './mcp-tool.ts'
 import { askModel } from './model.ts'
 import { packageTool } from './package-tool.ts'
 import { reportTool } from './report-tool.ts'
+import { skillTool } from './skill-tool.ts'
 
-/** Tools of the platform, by name; every other name is a tool of the package. */
-const platformTools: Readonly<Record<string, PerformTool>> = { write_report: reportTool }
+/** Tools of the platform, by name; every other name is a tool of an MCP server or of the package. */
+const platformTools: Readonly<Record<string, PerformTool>> = { write_report: reportTool, load_skill: skillTool }
 
 /**
  * Performs one effect. Whatever a tool, a model or a document does wrong comes back as the machine's input; throws only
@@ -20,7 +23,7 @@ export async function perform(
   try {
     if (kind === 'model') return await askModel(providers, context, effect)
     const tool = Object.hasOwn(platformTools, effect.tool) ? platformTools[effect.tool] : undefined
-    return await (tool ?? packageTool)(providers, context, effect)
+    return await (tool ?? (isMcpTool(effect.tool) ? mcpTool : packageTool))(providers, context, effect)
   } catch (error) {
     if (!(error instanceof AppError) || error.code === 'database_unavailable') throw error
     const result = { ok: false, error: { code: error.code as string, message: error.message } } as const

@@ -11,11 +11,13 @@ import { Notifications } from '../../../src/db/notifications.ts'
 import { routes } from '../../../src/features/index.ts'
 import { createTokens } from '../../../src/identity/tokens.ts'
 import { createFiles } from '../../../src/providers/files.ts'
+import { createMcp } from '../../../src/providers/mcp.ts'
 import { createVault } from '../../../src/providers/vault.ts'
 import { createRunner } from '../../../src/worker/runner.ts'
 import { startScheduler } from '../../../src/worker/scheduler.ts'
 import { type TestDatabase, testDatabase } from '../../support/database.ts'
 import { keycloakAdmin, keycloakUrl, realm } from '../../support/keycloak.ts'
+import { noMcp } from '../../support/mcp.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 const silent = pino({ level: 'silent' })
@@ -44,6 +46,7 @@ export async function startConsole(t: Test): Promise<{ url: string; cut: () => v
       keycloak,
       files: createFiles({ directory }),
       vault: createVault({ directory: join(directory, 'keys') }),
+      mcp: createMcp(noMcp),
       region: 'home',
     }),
     database,
@@ -70,6 +73,7 @@ async function startWorker(t: Test, { doors, appUrl }: TestDatabase, filesDirect
     filesDirectory,
     keysDirectory: join(filesDirectory, 'keys'),
     model,
+    mcp: noMcp,
     slots: 4,
     graceMs: 2000,
     logLevel: 'silent',
