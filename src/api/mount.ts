@@ -77,7 +77,9 @@ async function admit(request: FastifyRequest, reply: FastifyReply, route: Route,
   request.log = request.log.child({ tenantId })
   request.tenantId = tenantId
   request.tenant = TenantContext.open(options.database, tenantId, member, route.permission)
-  whenClosed(reply, options.shares(route.answers === 'stream' ? 'streams' : 'requests', tenantId))
+  if (route.answers !== 'stream') return whenClosed(reply, options.shares('requests', tenantId))
+  whenClosed(reply, options.shares('streams of one person', `${tenantId} ${identity.userId}`))
+  whenClosed(reply, options.shares('streams', tenantId))
 }
 
 /** At once when the client has left while it was asked who it is. */

@@ -8,6 +8,8 @@ const most = {
   uploads: 4,
   /** Of an organization. */
   streams: 200,
+  /** Of a person in an organization: windows that are open at the same time. */
+  'streams of one person': 20,
   /** Of a person, outside of any organization. */
   own: 16,
 } as const

@@ -1,11 +1,16 @@
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Notifications } from '../db/notifications.ts'
-import type { ServerEvent, StreamControl } from '../tenancy/route.ts'
+import type { Notifications, TextDelta } from '../db/notifications.ts'
+import type { News, ServerEvent, StreamControl } from '../tenancy/route.ts'
 
 const pingMs = 15_000
-/** A reader that cannot take more for this long is closed; it resumes with Last-Event-ID. */
-const slowReaderMs = 10_000
+/** A reader that takes nothing for this long is closed; it resumes with Last-Event-ID. */
+const slowReaderMs = 5000
+/** What is under way to a reader when its stream ends may still arrive in this time. */
+const farewellMs = 500
+/** Of pieces of text that wait for one reader; what comes on top is dropped. */
+const maxTexts = 64
 
 export interface StreamOwner {
   readonly tenantId: string
@@ -34,10 +39,14 @@ export function openControl(
   ]
   request.raw.once('close', end)
   if (request.raw.socket.destroyed) end() // left while it was asked who it is
-  const watch = (topic: string) => {
-    const watcher = watchTopic(controller.signal)
-    subscriptions.push(notifications.on(owner.tenantId, topic, watcher.heard))
-    return watcher.next
+  if (!notifications.connected) end() // nothing would be heard
+  const watchSession = (sessionId: string) => {
+    const { changed, said, next } = watcher(controller.signal)
+    subscriptions.push(
+      notifications.on(owner.tenantId, `session:${sessionId}`, changed),
+      notifications.onText(owner.tenantId, sessionId, said),
+    )
+    return next
   }
   const close = () => {
     end()
@@ -49,31 +58,37 @@ export function openControl(
     control: {
       lastEventId: typeof lastEventId === 'string' ? lastEventId : undefined,
       signal: controller.signal,
-      watch,
+      watchSession,
     },
     close,
   }
 }
 
-/** Remembers a change that comes while nobody waits, so that none is missed between a read and the next wait. */
-function watchTopic(signal: AbortSignal) {
-  let changed = false
+/** Remembers what comes while nobody waits, so that no change is missed between a read and the next wait. */
+function watcher(signal: AbortSignal) {
+  let waiting = { changed: false, texts: [] as TextDelta[] }
   let wake: (() => void) | undefined
-  const heard = () => {
-    changed = true
+  const changed = () => {
+    waiting.changed = true
+    wake?.()
+  }
+  const said = (delta: TextDelta) => {
+    if (waiting.texts.length < maxTexts) waiting.texts.push(delta)
     wake?.()
   }
   signal.addEventListener('abort', () => wake?.())
-  const next = async () => {
-    if (!changed && !signal.aborted) {
+  const next = async (): Promise<News> => {
+    if (!waiting.changed && waiting.texts.length === 0 && !signal.aborted) {
       await new Promise<void>((resolve) => {
         wake = resolve
       })
       wake = undefined
     }
-    changed = false
+    const news = waiting
+    waiting = { changed: false, texts: [] }
+    return news
   }
-  return { heard, next }
+  return { changed, said, next }
 }
 
 /** Writes the events as they come, at the reader's pace and with nothing buffered beyond the socket. */
@@ -83,18 +98,22 @@ export async function sendStream(
   { control, close }: ReturnType<typeof openControl>,
 ): Promise<void> {
   const { raw } = reply
+  const { signal } = control
   reply.hijack()
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value)
   raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
   raw.write(': open\n\n')
+  // At once, whatever the events are waiting for.
+  if (signal.aborted) hangUp(raw)
+  else signal.addEventListener('abort', () => hangUp(raw), { once: true })
   const ping = setInterval(() => {
-    if (!raw.writableNeedDrain) raw.write(': ping\n\n')
+    if (!raw.writableEnded && !raw.writableNeedDrain) raw.write(': ping\n\n')
   }, pingMs)
   try {
     for await (const event of events) {
-      if (control.signal.aborted) break
+      if (signal.aborted) break
       if (!raw.write(format(event)))
-        await once(raw, 'drain', { signal: AbortSignal.any([control.signal, AbortSignal.timeout(slowReaderMs)]) })
+        await once(raw, 'drain', { signal: AbortSignal.any([signal, AbortSignal.timeout(slowReaderMs)]) })
     }
   } catch (error) {
     // The answer has begun, so its end is all that can be said: the client comes back and gets the reason as a status.
@@ -102,8 +121,14 @@ export async function sendStream(
   } finally {
     clearInterval(ping)
     close()
-    raw.end()
   }
+}
+
+/** Ends the answer; a reader that does not take its rest loses the connection. */
+function hangUp(raw: ServerResponse): void {
+  const timer = setTimeout(() => raw.destroy(), farewellMs)
+  raw.once('close', () => clearTimeout(timer))
+  raw.end()
 }
 
 function format({ id, type, data }: ServerEvent): string {

@@ -26,6 +26,7 @@ export const textChannel = 'enginex_text'
 export class Notifications {
   readonly #url: string
   readonly #events = new EventEmitter().setMaxListeners(0)
+  readonly #texts = new EventEmitter().setMaxListeners(0)
   #client: pg.Client | undefined
   #stopped = false
 
@@ -54,6 +55,13 @@ export class Notifications {
     return this.#listen(`*:${topic}`, heard)
   }
 
+  /** Calls `heard` with each piece of text that a model is writing for this session of this tenant. */
+  onText(tenantId: string, sessionId: string, heard: (delta: TextDelta) => void): () => void {
+    const event = `${tenantId}:${sessionId}`
+    this.#texts.on(event, heard)
+    return () => this.#texts.off(event, heard)
+  }
+
   onLost(heard: () => void): () => void {
     return this.#listen('lost', heard)
   }
@@ -69,7 +77,8 @@ export class Notifications {
 
   async #connect(): Promise<void> {
     const client = new pg.Client({ connectionString: this.#url, application_name: 'enginex-listen', keepAlive: true })
-    client.on('notification', ({ payload = '' }) => {
+    client.on('notification', ({ channel, payload = '' }) => {
+      if (channel === textChannel) return this.#tellTexts(payload)
       const [tenantId = '', topic = ''] = [payload.slice(0, 36), payload.slice(37)]
       this.#events.emit(payload)
       this.#events.emit(`*:${topic.split(':')[0]}`, tenantId)
@@ -77,8 +86,15 @@ export class Notifications {
     client.on('error', () => this.#reconnect(client, 100))
     client.on('end', () => this.#reconnect(client, 100))
     await client.connect()
-    await client.query('listen enginex')
+    await client.query(`listen enginex; listen ${textChannel}`)
     this.#client = client
+  }
+
+  #tellTexts(payload: string): void {
+    if (this.#texts.eventNames().length === 0) return
+    for (const delta of JSON.parse(payload) as TextDelta[]) {
+      this.#texts.emit(`${delta.tenantId}:${delta.sessionId}`, delta)
+    }
   }
 
   #reconnect(lost: pg.Client, waitMs: number): void {

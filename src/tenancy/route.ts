@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Static, TSchema } from 'typebox'
+import type { TextDelta } from '../db/notifications.ts'
 import type { Implied, TenantContext } from './context.ts'
 import type { Permission } from './permissions.ts'
 
@@ -20,7 +21,7 @@ export interface Download {
   readonly fileName: string
 }
 
-/** One server-sent event. Without an id it is a comment that keeps the connection open. */
+/** One server-sent event. Without an id it is not stored: it is lost on whoever does not listen, and is never replayed. */
 export interface ServerEvent {
   readonly id?: string
   readonly type: string
@@ -33,8 +34,14 @@ export interface StreamControl {
   readonly lastEventId: string | undefined
   /** Aborted when the client leaves, the token expires, or the membership changes. */
   readonly signal: AbortSignal
-  /** Begins to watch a topic of this tenant. The function that comes back resolves at the next change, missing none in between. */
-  readonly watch: (topic: string) => () => Promise<void>
+  /** Begins to watch a session of this tenant. The function that comes back resolves at the next news. */
+  readonly watchSession: (sessionId: string) => () => Promise<News>
+}
+
+/** What came since the last news: no change is missed, texts are while too many of them wait. */
+export interface News {
+  readonly changed: boolean
+  readonly texts: readonly TextDelta[]
 }
 
 export interface Schemas {

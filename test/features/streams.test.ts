@@ -2,79 +2,25 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { testApp } from '../support/app.ts'
 import { addMember, seedTenant } from '../support/database.ts'
+import { listenTo, sessionsOf } from '../support/stream.ts'
 import { until } from '../support/until.ts'
 
 const { app, doors, admin, issuer, tokenFor } = await testApp(t)
 const acme = await seedTenant(doors, 'acme')
 const beta = await seedTenant(doors, 'beta')
 const address = await app.listen({ host: '127.0.0.1', port: 0 })
+const { seedSession, append } = sessionsOf(admin)
 const session = await seedSession(acme.tenantId)
 
-async function seedSession(tenantId: string): Promise<string> {
-  const [agentId, versionId, id, runId] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()]
-  await admin.query(`select set_config('app.tenant_id', $1, false), set_config('app.actor', 'system:test', false)`, [
-    tenantId,
-  ])
-  await admin.query('insert into agents (id, name) values ($1, $2)', [agentId, `agent-${agentId.slice(0, 8)}`])
-  await admin.query(
-    `insert into agent_versions (id, agent_id, version, digest, bytes, manifest) values ($1, $2, '1.0.0', 'd', 1, '{}')`,
-    [versionId, agentId],
-  )
-  await admin.query(
-    `insert into sessions (id, agent_id, agent_version_id, title, input) values ($1, $2, $3, 'S', '{}')`,
-    [id, agentId, versionId],
-  )
-  await admin.query(`insert into runs (id, session_id, status) values ($1, $2, 'waiting')`, [runId, id])
-  return id
-}
-
-async function append(sessionId: string, ...types: string[]) {
-  const events = types.map((type) => ({ type, nodeId: null, data: { canary: sessionId } }))
-  await admin.query('select app.append_events($1, null, $2)', [sessionId, JSON.stringify(events)])
-}
-
-interface Frame {
-  id: number
-  type: string
-}
-
-/** Opens a stream and collects its frames until it ends. */
-async function listen(sessionId: string, token: string, headers: Record<string, string> = {}) {
-  const abort = new AbortController()
-  t.teardown(() => abort.abort())
-  const answer = await fetch(`${address}/v1/sessions/${sessionId}/stream`, {
-    headers: { authorization: `Bearer ${token}`, ...headers },
-    signal: abort.signal,
-  })
-  const frames: Frame[] = []
-  const state = { frames, ended: false, status: answer.status, text: '', abort }
-  void (async () => {
-    const decoder = new TextDecoder()
-    let rest = ''
-    for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
-      const text = decoder.decode(chunk, { stream: true })
-      state.text += text
-      const blocks = (rest + text).split('\n\n')
-      rest = blocks.pop() ?? ''
-      for (const block of blocks) {
-        const id = /^id: (\d+)$/m.exec(block)?.[1]
-        if (id) frames.push({ id: Number(id), type: /^event: (.*)$/m.exec(block)?.[1] ?? '' })
-      }
-    }
-  })()
-    .catch(() => undefined)
-    .finally(() => {
-      state.ended = true
-    })
-  return state
-}
+const listen = (sessionId: string, token: string, headers: Record<string, string> = {}) =>
+  listenTo(t, address, sessionId, token, headers)
 
 t.test('replays from the beginning, then follows, without a gap', async (t) => {
-  await append(session, 'one', 'two')
+  await append(session, 'test.one', 'test.two')
   const stream = await listen(session, await tokenFor(acme, 'operator'))
   await until('the replay', () => stream.frames.length >= 2)
-  await append(session, 'three')
-  await append(session, 'four', 'five')
+  await append(session, 'test.three')
+  await append(session, 'test.four', 'test.five')
   await until('the new ones', () => stream.frames.length >= 5)
   t.same(
     stream.frames.map((frame) => frame.id),
@@ -82,7 +28,7 @@ t.test('replays from the beginning, then follows, without a gap', async (t) => {
   )
   t.same(
     stream.frames.map((frame) => frame.type),
-    ['one', 'two', 'three', 'four', 'five'],
+    ['test.one', 'test.two', 'test.three', 'test.four', 'test.five'],
   )
 })
 
@@ -97,7 +43,7 @@ t.test('resumes behind Last-Event-ID', async (t) => {
 
 t.test('a thousand events arrive in order over pages', async (t) => {
   const long = await seedSession(acme.tenantId)
-  await append(long, ...Array.from({ length: 1000 }, (_, n) => `event-${n}`))
+  await append(long, ...Array.from({ length: 1000 }, (_, n) => `test.${n}`))
   const stream = await listen(long, await tokenFor(acme, 'operator'))
   await until('all of them', () => stream.frames.length >= 1000)
   t.ok(stream.frames.every((frame, index) => frame.id === index + 1))
@@ -125,7 +71,7 @@ t.test('ends when the membership ends, and cannot be opened again', async (t) =>
   await until('the replay', () => stream.frames.length >= 5)
   await addMember(doors, acme.tenantId, userId, [])
   await until('the end', () => stream.ended, 1000)
-  await append(session, 'secret')
+  await append(session, 'test.secret')
   t.equal((await listen(session, token)).status, 403)
 })
 
@@ -155,9 +101,9 @@ t.test('40 streams of two organizations: no foreign frame', async (t) => {
   )
   for (let n = 0; n < 20; n += 1) {
     await admin.query(`select set_config('app.tenant_id', $1, false)`, [acme.tenantId])
-    await append(session, 'more')
+    await append(session, 'test.more')
     await admin.query(`select set_config('app.tenant_id', $1, false)`, [beta.tenantId])
-    await append(other, 'more')
+    await append(other, 'test.more')
   }
   await until('everything', () => streams.every((stream, n) => stream.frames.length >= (n % 2 ? 26 : 20)))
   t.ok(streams.every((stream, n) => !stream.text.includes(n % 2 ? other : session)))

@@ -1,8 +1,9 @@
 import type { Static } from 'typebox'
+import type { TextDelta } from '../../db/notifications.ts'
 import { AppError, notFound } from '../../errors.ts'
 import type { Files } from '../../providers/files.ts'
 import type { TenantContext } from '../../tenancy/context.ts'
-import type { Download, ServerEvent, StreamControl, UploadedFile } from '../../tenancy/route.ts'
+import type { Download, News, ServerEvent, StreamControl, UploadedFile } from '../../tenancy/route.ts'
 import { startableVersion } from '../agents/service.ts'
 import { withdrawApprovals } from '../approvals/service.ts'
 import { withdrawMessages } from '../messages/service.ts'
@@ -136,25 +137,36 @@ export async function streamEvents(
   const last = control.lastEventId === undefined ? after : Number(control.lastEventId)
   if (!Number.isSafeInteger(last) || last < 0)
     throw new AppError('invalid_request', 'Last-Event-ID is not one of this stream')
-  const changed = control.watch(`session:${sessionId}`)
+  const news = control.watchSession(sessionId)
   await getSession(tenant, sessionId)
-  return follow(tenant, sessionId, last, changed, control.signal)
+  return follow(tenant, sessionId, last, news, control.signal)
 }
 
 async function* follow(
   tenant: Reader,
   sessionId: string,
   from: number,
-  changed: () => Promise<void>,
+  news: () => Promise<News>,
   signal: AbortSignal,
-) {
+): AsyncGenerator<ServerEvent> {
   let after = from
   while (!signal.aborted) {
     const events = (await listEvents(tenant.rows, { sessionId, after })).map(toEvent)
     for (const event of events) yield { id: String(event.id), type: event.type, data: event }
     after = events.at(-1)?.id ?? after
-    if (events.length < 200) await changed()
+    if (events.length === 200) continue
+    for (let changed = false; !changed && !signal.aborted; ) {
+      const heard = await news()
+      yield* heard.texts.map(toFrame)
+      changed = heard.changed
+    }
   }
+}
+
+/** In the form of an event, without what only a stored one has. */
+function toFrame({ runId, nodeId, call, sequence, text }: TextDelta): ServerEvent {
+  const type = 'llm_text_delta'
+  return { type, data: { type, runId, nodeId, data: { call, sequence, text } } }
 }
 
 function toEvent(row: Awaited<ReturnType<typeof listEvents>>[number]): SessionEvent {
