@@ -22,8 +22,14 @@ export interface TestServices {
   stop(): Promise<void>
 }
 
+export interface ServiceOptions {
+  readonly keycloak: boolean
+  /** With fsync, as in production; false when left out. */
+  readonly durable?: boolean
+}
+
 /** Starts PostgreSQL with one migrated template database, and Keycloak when asked for, in a temporary folder. */
-export async function startServices({ keycloak }: { readonly keycloak: boolean }): Promise<TestServices> {
+export async function startServices({ keycloak, durable = false }: ServiceOptions): Promise<TestServices> {
   const directory = await mkdtemp(join(tmpdir(), 'enginex-test-'))
   const stops: (() => Promise<void>)[] = [() => rm(directory, { recursive: true, force: true })]
   const stop = async () => {
@@ -35,7 +41,7 @@ export async function startServices({ keycloak }: { readonly keycloak: boolean }
       directory: join(directory, 'postgres'),
       port: await freePort(),
       password: randomBytes(12).toString('hex'),
-      durable: false,
+      durable,
       databases,
     })
     stops.push(() => postgres.stop())

@@ -50,7 +50,7 @@ export interface Workplace extends TestDatabase {
     uploads?: readonly UploadedFile[],
   ): Promise<{ sessionId: string; runId: string }>
   /** A worker of this process, over connections of its own; it stops when the test ends. */
-  work(t: Test, options?: WorkerOptions): Promise<Scheduler>
+  work(t: Pick<Test, 'teardown'>, options?: WorkerOptions): Promise<Scheduler>
   /** Waits until the run has this status; gives its row. */
   arrives(runId: string, status: string, timeoutMs?: number): Promise<Row>
   /** Rows of a table that belong to the run. */
@@ -62,7 +62,7 @@ export interface Workplace extends TestDatabase {
 }
 
 /** Everything that a run needs but the API and Keycloak: a database, files, tools in the real sandbox. */
-export async function workplace(t: Test): Promise<Workplace> {
+export async function workplace(t: Pick<Test, 'teardown'>): Promise<Workplace> {
   const testing = await testDatabase(t)
   const { admin, database } = testing
   const directory = await mkdtemp(join(tmpdir(), 'enginex-work-'))
@@ -135,7 +135,7 @@ function records(admin: TestDatabase['admin']): Records {
 }
 
 async function startWorker(
-  t: Test,
+  t: Pick<Test, 'teardown'>,
   { appUrl, doors, connect }: TestDatabase,
   shared: { files: Files; vault: Vault; sandbox: Sandbox },
   { before, callModel, files, mcp, outgoing, graceMs = 2000, ...options }: WorkerOptions = {},
