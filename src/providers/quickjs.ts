@@ -1,30 +1,12 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { posix } from 'node:path'
-import release from '@jitl/quickjs-wasmfile-release-sync'
-import {
-  newQuickJSWASMModuleFromVariant,
-  newVariant,
-  type QuickJSContext,
-  type QuickJSHandle,
-  type QuickJSRuntime,
-  type QuickJSSyncVariant,
-} from 'quickjs-emscripten-core'
+import type { QuickJSContext, QuickJSHandle } from 'quickjs-emscripten-core'
+import { compileInterpreter, type Interpreter } from './interpreter.ts'
 import { shapeOf } from './json-shape.ts'
 import type { SandboxFailure, ThreadRequest, ThreadResult } from './sandbox.ts'
-import { globalsSource } from './sandbox-globals.ts'
-
-// Its types are written for CommonJS, where the default export is a property.
-const variant = release as unknown as QuickJSSyncVariant
 
 const megabyte = 1024 * 1024
-const pageBytes = 64 * 1024
-/** What the interpreter's module asks for at least: 16 MB. */
-const initialPages = 256
-/** With much more, deep recursion overruns the module's own stack and aborts it. */
-const stackBytes = 128 * 1024
-/** Not for the tool: the host's own strings must still find room in a memory that a tool has filled. */
-const reservedBytes = 4 * megabyte
 const sourceBytes = 2 * megabyte
 const decimalModule = 'enginex:decimal'
 /** Short text can stand for objects that fill the process which reads it, or are too deep for whoever walks them. */
@@ -33,34 +15,33 @@ const mostDepth = 200
 const mostLogs = 100
 const longestText = 1000
 
-/** One interpreter and the modules that exist in it. */
-interface Guest {
-  readonly runtime: QuickJSRuntime
-  readonly context: QuickJSContext
+/** An interpreter for one call, and the modules that exist in it. */
+interface Guest extends Pick<Interpreter, 'runtime' | 'context' | 'own'> {
   readonly files: ReadonlyMap<string, string>
 }
 
 export type Evaluate = (request: ThreadRequest) => Promise<ThreadResult>
 
-/** Compiles the interpreter once. Every evaluation gets an instance of its own, whose memory cannot grow past its limit. */
+/**
+ * Compiles the interpreter once. Every evaluation finds an interpreter in which nothing has happened: a new one, or after
+ * an evaluation that ended well the same with its whole memory put back. For one evaluation at a time.
+ */
 export async function createInterpreter(): Promise<Evaluate> {
-  const [wasm, decimal] = await Promise.all([
-    readFile(new URL(import.meta.resolve('@jitl/quickjs-wasmfile-release-sync/wasm'))),
+  const [make, decimal] = await Promise.all([
+    compileInterpreter(),
     readFile(new URL(import.meta.resolve('big.js')), 'utf8'),
   ])
-  const wasmModule = await WebAssembly.compile(wasm)
+  let spare: Interpreter | null = null
   return async (request) => {
-    const maximum = Math.max(initialPages, Math.floor((request.limits.memoryMb * megabyte) / pageBytes))
-    const wasmMemory = new WebAssembly.Memory({ initial: initialPages, maximum })
-    const interpreter = await newQuickJSWASMModuleFromVariant(newVariant(variant, { wasmModule, wasmMemory }))
-    // Never disposed of: whatever went wrong inside, it goes with its memory.
-    const runtime = interpreter.newRuntime({
-      maxStackSizeBytes: stackBytes,
-      memoryLimitBytes: maximum * pageBytes - reservedBytes,
-    })
-    const isFull = () => wasmMemory.buffer.byteLength >= maximum * pageBytes - megabyte
+    const { memoryMb } = request.limits
+    const interpreter = spare?.memoryMb === memoryMb ? spare : await make(memoryMb)
+    spare = null
     const files = new Map([...Object.entries(request.files), [decimalModule, decimal] as const])
-    return evaluate({ runtime, context: runtime.newContext(), files }, request, isFull)
+    const result = evaluate(interpreter, request, files)
+    interpreter.host = null
+    // What failed may have left the interpreter's own code in the middle of something.
+    if (result.ok && interpreter.restore()) spare = interpreter
+    return result
   }
 }
 
@@ -72,40 +53,39 @@ class Failed extends Error {
   }
 }
 
-function evaluate(guest: Guest, request: ThreadRequest, isFull: () => boolean): ThreadResult {
+function evaluate(interpreter: Interpreter, request: ThreadRequest, files: Guest['files']): ThreadResult {
   const { timeoutMs } = request.limits
   const logs: string[] = []
   const deadline = performance.now() + timeoutMs
   let late = false
-  guest.runtime.setInterruptHandler(() => {
-    late ||= performance.now() > deadline
-    return late
-  })
-  guest.runtime.setModuleLoader(
-    (path) => sourceOf(guest, path),
-    (from, name) => (name.startsWith('.') ? posix.join(posix.dirname(from), name) : name),
-  )
+  interpreter.host = {
+    isLate() {
+      late ||= performance.now() > deadline
+      return late
+    },
+    load: (path) => sourceOf(files, path),
+    resolve: (from, name) => (name.startsWith('.') ? posix.join(posix.dirname(from), name) : name),
+    log: (read) => void (logs.length < mostLogs && logs.push(read().slice(0, longestText))),
+  }
+  const { runtime, context, own } = interpreter
   try {
-    return { ok: true, output: callTool(guest, request, logs), logs }
+    return { ok: true, output: callTool({ runtime, context, own, files }, request), logs }
   } catch (error) {
     if (late) return { ok: false, error: { code: 'tool_timeout', message: `it ran longer than ${timeoutMs} ms` }, logs }
-    return { ok: false, error: failureOf(error, isFull()), logs }
+    return { ok: false, error: failureOf(error, interpreter.isFull()), logs }
   }
 }
 
-/** Returns the output as JSON text. What we use of the interpreter is taken before the tool can replace it. */
-function callTool(guest: Guest, request: ThreadRequest, logs: string[]): string {
-  const { context } = guest
+/** Returns the output as JSON text. */
+function callTool(guest: Guest, request: ThreadRequest): string {
+  const { context, own } = guest
   const { input, entry, now, limits } = request
   if (input.length > (limits.memoryMb * megabyte) / 4) throw new Failed('tool_memory', 'its input is too large')
-  const json = context.getProp(context.global, 'JSON')
-  const parse = context.getProp(json, 'parse')
-  const stringify = context.getProp(json, 'stringify')
-  const toGuest = (text: string) => call(guest, parse, context.newString(text))
-  setGlobals(guest, request, logs, toGuest)
+  const toGuest = (text: string) => call(guest, own.parse, context.newString(text))
+  setGlobals(guest, request, toGuest)
   const args = [toGuest(input), toGuest(JSON.stringify({ now }))]
   const output = settle(guest, call(guest, loadTool(guest, entry), ...args))
-  return toText(context, stringifyOutput(guest, stringify, output), limits.outputBytes)
+  return toText(context, stringifyOutput(guest, own.stringify, output), limits.outputBytes)
 }
 
 function call(guest: Guest, callee: QuickJSHandle, ...args: QuickJSHandle[]): QuickJSHandle {
@@ -114,32 +94,23 @@ function call(guest: Guest, callee: QuickJSHandle, ...args: QuickJSHandle[]): Qu
   return result.value
 }
 
-function setGlobals(
-  { context }: Guest,
-  { now, seed }: ThreadRequest,
-  logs: string[],
-  toGuest: (text: string) => QuickJSHandle,
-): void {
-  const emit = context.newFunction('emit', (line) => {
-    if (logs.length >= mostLogs || context.typeof(line) !== 'string') return
-    logs.push(context.getString(line).slice(0, longestText))
-  })
+function setGlobals(guest: Guest, { now, seed }: ThreadRequest, toGuest: (text: string) => QuickJSHandle): void {
+  const { context, own } = guest
   const time = now === undefined ? undefined : Date.parse(now)
-  const options = toGuest(JSON.stringify({ now: time, seed: seed === undefined ? undefined : words(seed) }))
-  context.setProp(options, 'emit', emit)
-  const globals = context.unwrapResult(context.evalCode(globalsSource, 'enginex:globals'))
-  context.unwrapResult(context.callFunction(globals, context.undefined, options))
+  const options = toGuest(JSON.stringify({ now: time, seed: words(seed ?? randomBytes(16)) }))
+  context.setProp(options, 'emit', own.emit)
+  call(guest, own.globals, options)
 }
 
-/** Four 32-bit numbers from any text. */
-function words(seed: string): number[] {
+/** Four 32-bit numbers from anything. */
+function words(seed: string | Buffer): number[] {
   const digest = createHash('sha256').update(seed).digest()
   return [0, 4, 8, 12].map((offset) => digest.readInt32LE(offset))
 }
 
 function loadTool(guest: Guest, entry: string): QuickJSHandle {
   const { context } = guest
-  const source = sourceOf(guest, entry)
+  const source = sourceOf(guest.files, entry)
   if (typeof source !== 'string') throw new Failed('tool_invalid', source.error.message)
   const loaded = context.evalCode(source, entry, { type: 'module' })
   if (loaded.error) throw thrown(guest, loaded.error, 'tool_invalid')
@@ -149,7 +120,7 @@ function loadTool(guest: Guest, entry: string): QuickJSHandle {
 }
 
 /** Only the package's own JavaScript and `enginex:decimal` exist. */
-function sourceOf({ files }: Guest, path: string): string | { error: Error } {
+function sourceOf(files: Guest['files'], path: string): string | { error: Error } {
   const source = path.endsWith('.js') || path === decimalModule ? files.get(path) : undefined
   if (source === undefined) return { error: new Error(`the package has no module ${path}`) }
   if (source.length > sourceBytes) return { error: new Error(`the module ${path} is too large`) }

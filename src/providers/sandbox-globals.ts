@@ -1,6 +1,6 @@
 /**
  * JavaScript that runs inside a new interpreter before any code of a package: an expression whose value takes
- * `{ emit, now, seed }`. It gives the tool a console, and a clock and a random source that repeat themselves when asked.
+ * `{ emit, now, seed }`. It gives the tool a console, a random source, and when asked a clock that stands still.
  */
 export const globalsSource = `({ emit, now, seed }) => {
   const { stringify } = JSON
@@ -26,16 +26,14 @@ export const globalsSource = `({ emit, now, seed }) => {
     globalThis.Date = StillDate
   }
 
-  if (seed !== undefined) {
-    let [a, b, c, d] = seed
-    // sfc32: small, fast, and passes the usual statistical tests.
-    Math.random = () => {
-      const sum = (a + b + d) | 0
-      d = (d + 1) | 0
-      a = b ^ (b >>> 9)
-      b = (c + (c << 3)) | 0
-      c = ((c << 21) | (c >>> 11)) + sum | 0
-      return (sum >>> 0) / 4294967296
-    }
+  // The interpreter's own source of chance begins anew with its memory. sfc32: small, fast, passes the usual tests.
+  let [a, b, c, d] = seed
+  Math.random = () => {
+    const sum = (a + b + d) | 0
+    d = (d + 1) | 0
+    a = b ^ (b >>> 9)
+    b = (c + (c << 3)) | 0
+    c = ((c << 21) | (c >>> 11)) + sum | 0
+    return (sum >>> 0) / 4294967296
   }
 }`

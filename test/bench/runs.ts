@@ -77,7 +77,7 @@ async function measure() {
 
 /** One more process of each kind. */
 async function startBoth(place: Workplace): Promise<void> {
-  const worker = await startWorkerProcess({ databaseUrl: place.appUrl, filesDirectory: place.directory })
+  const worker = await startWorkerProcess(place)
   const loop: ChildProcess = fork(new URL('runs-boss.ts', import.meta.url), [place.adminUrl, '10', '1'])
   await once(loop, 'message')
   test.teardown(async () => {

@@ -133,4 +133,9 @@ export const codeFaults: readonly Fault[] = [
   route: Declared<S> & {
     permission?: P`,
   ]),
+  fault('an interpreter keeps what a tool left in it', 'test/providers/interpreter.test.ts', /gone, to the last byte/, [
+    'src/providers/interpreter.ts',
+    '  memory.fill(0)\n',
+    '',
+  ]),
 ]

@@ -2,10 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { inheritedEnvironment } from '../../src/config.ts'
+import type { Workplace } from './work.ts'
 
 export interface WorkerSettings {
-  readonly databaseUrl: string
-  readonly filesDirectory: string
   readonly slots?: number
   /** Further settings, by their names. */
   readonly environment?: Readonly<Record<string, string>>
@@ -21,14 +20,18 @@ export interface WorkerProcess {
 }
 
 /** Starts a worker as `npm run worker` does, in a process group of its own, and waits until it is ready. */
-export async function startWorkerProcess(settings: WorkerSettings): Promise<WorkerProcess> {
+export async function startWorkerProcess(
+  place: Pick<Workplace, 'appUrl' | 'directory' | 'keysDirectory'>,
+  settings: WorkerSettings = {},
+): Promise<WorkerProcess> {
   const child = spawn(process.execPath, ['src/worker/main.ts'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
     env: {
       ...inheritedEnvironment(),
-      ENGINEX_DATABASE_URL: settings.databaseUrl,
-      ENGINEX_FILES_DIRECTORY: settings.filesDirectory,
+      ENGINEX_DATABASE_URL: place.appUrl,
+      ENGINEX_FILES_DIRECTORY: place.directory,
+      ENGINEX_KEYS_DIRECTORY: place.keysDirectory,
       ENGINEX_LOG_LEVEL: 'info',
       ...(settings.slots ? { ENGINEX_WORKER_SLOTS: String(settings.slots) } : {}),
       ...settings.environment,
