@@ -1,5 +1,27 @@
 -- Printed from the catalog of a migrated database by `npm run generate`. The migrations are the source.
 
+create table app.absences (
+  tenant_id uuid not null default app.tenant_id(),
+  user_id uuid not null default (split_part(app.actor(), ':'::text, 2))::uuid,
+  delegate_id uuid not null,
+  starts_at timestamp(3) with time zone not null,
+  ends_at timestamp(3) with time zone not null,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint absences_pkey PRIMARY KEY (tenant_id, user_id),
+  constraint absences_check CHECK ((ends_at > starts_at)),
+  constraint absences_check1 CHECK ((delegate_id <> user_id)),
+  constraint absences_tenant_id_delegate_id_fkey FOREIGN KEY (tenant_id, delegate_id) REFERENCES app.memberships(tenant_id, user_id),
+  constraint absences_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint absences_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES app.memberships(tenant_id, user_id)
+);
+CREATE INDEX absences_tenant_id_delegate_id_idx ON app.absences USING btree (tenant_id, delegate_id);
+alter table app.absences enable row level security;
+alter table app.absences force row level security;
+create policy tenant on app.absences for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant delete, select on app.absences to enginex_app;
+grant insert, select on app.absences to enginex_backup;
+grant insert (delegate_id, starts_at, ends_at) on app.absences to enginex_app;
+
 create table app.agent_versions (
   tenant_id uuid not null default app.tenant_id(),
   id uuid not null default uuidv7(),
@@ -48,6 +70,71 @@ grant insert, select on app.agents to enginex_backup;
 grant insert (name) on app.agents to enginex_app;
 grant update (description, status, active_version_id) on app.agents to enginex_app;
 
+create table app.approval_decisions (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  approval_id uuid not null,
+  stage integer not null,
+  decision text not null,
+  actor text not null default app.actor(),
+  for_user_id uuid,
+  payload_hash text not null,
+  stands_for text not null,
+  edited json,
+  reason text not null,
+  decided_at timestamp(3) with time zone not null default now(),
+  constraint approval_decisions_pkey PRIMARY KEY (tenant_id, id),
+  constraint approval_decisions_decision_check CHECK ((decision = ANY (ARRAY['approve'::text, 'edit'::text, 'reject'::text, 'escalate'::text]))),
+  constraint approval_decisions_tenant_id_approval_id_fkey FOREIGN KEY (tenant_id, approval_id) REFERENCES app.approvals(tenant_id, id),
+  constraint approval_decisions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint approval_decisions_tenant_id_for_user_id_fkey FOREIGN KEY (tenant_id, for_user_id) REFERENCES app.memberships(tenant_id, user_id)
+);
+CREATE UNIQUE INDEX approval_decisions_tenant_id_approval_id_stage_payload_has_idx1 ON app.approval_decisions USING btree (tenant_id, approval_id, stage, payload_hash, COALESCE(('user:'::text || for_user_id), actor));
+CREATE UNIQUE INDEX approval_decisions_tenant_id_approval_id_stage_payload_hash_idx ON app.approval_decisions USING btree (tenant_id, approval_id, stage, payload_hash, actor);
+alter table app.approval_decisions enable row level security;
+alter table app.approval_decisions force row level security;
+create policy tenant on app.approval_decisions for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant select on app.approval_decisions to enginex_app;
+grant insert, select on app.approval_decisions to enginex_backup;
+grant insert (approval_id, stage, decision, for_user_id, payload_hash, stands_for, edited, reason) on app.approval_decisions to enginex_app;
+
+create table app.approval_policies (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  name text not null,
+  policy json not null,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now(),
+  updated_by text not null default app.actor(),
+  constraint approval_policies_pkey PRIMARY KEY (tenant_id, id),
+  constraint approval_policies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint approval_policies_tenant_id_name_key UNIQUE (tenant_id, name)
+);
+CREATE INDEX approval_policies_tenant_id_created_at_id_idx ON app.approval_policies USING btree (tenant_id, created_at DESC, id DESC);
+alter table app.approval_policies enable row level security;
+alter table app.approval_policies force row level security;
+create policy tenant on app.approval_policies for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant delete, select on app.approval_policies to enginex_app;
+grant insert, select on app.approval_policies to enginex_backup;
+grant insert (name, policy) on app.approval_policies to enginex_app;
+grant update (policy, updated_at, updated_by) on app.approval_policies to enginex_app;
+
+create table app.approval_settings (
+  tenant_id uuid not null default app.tenant_id(),
+  approve_on_expiry boolean not null default false,
+  updated_at timestamp(3) with time zone not null default now(),
+  updated_by text not null default app.actor(),
+  constraint approval_settings_pkey PRIMARY KEY (tenant_id),
+  constraint approval_settings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id)
+);
+alter table app.approval_settings enable row level security;
+alter table app.approval_settings force row level security;
+create policy tenant on app.approval_settings for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant select on app.approval_settings to enginex_app;
+grant insert, select on app.approval_settings to enginex_backup;
+grant insert (approve_on_expiry) on app.approval_settings to enginex_app;
+grant update (approve_on_expiry, updated_at, updated_by) on app.approval_settings to enginex_app;
+
 create table app.approvals (
   tenant_id uuid not null default app.tenant_id(),
   id uuid not null default uuidv7(),
@@ -65,9 +152,23 @@ create table app.approvals (
   requested_at timestamp(3) with time zone not null default now(),
   decided_at timestamp(3) with time zone,
   decided_by text,
+  deciders text[] not null default '{role:operator,role:tenant-admin}'::text[],
+  quorum integer not null default 1,
+  escalated_deciders text[],
+  escalated_quorum integer,
+  stage integer not null default 1,
+  requesters uuid[] not null default '{}'::uuid[],
+  not_requester boolean not null default false,
+  expires_at timestamp(3) with time zone,
+  edited_hash text,
   constraint approvals_pkey PRIMARY KEY (tenant_id, id),
   constraint approvals_check CHECK (((status = ANY (ARRAY['pending'::text, 'withdrawn'::text])) = (decided_at IS NULL))),
   constraint approvals_check1 CHECK (((decided_at IS NULL) = (decided_by IS NULL))),
+  constraint approvals_check2 CHECK (((escalated_deciders IS NULL) = (escalated_quorum IS NULL))),
+  constraint approvals_check3 CHECK (((stage = 1) OR (escalated_deciders IS NOT NULL))),
+  constraint approvals_escalated_quorum_check CHECK (((escalated_quorum >= 1) AND (escalated_quorum <= 10))),
+  constraint approvals_quorum_check CHECK (((quorum >= 1) AND (quorum <= 10))),
+  constraint approvals_stage_check CHECK ((stage = ANY (ARRAY[1, 2]))),
   constraint approvals_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'edited'::text, 'rejected'::text, 'withdrawn'::text]))),
   constraint approvals_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
   constraint approvals_tenant_id_run_id_call_key UNIQUE (tenant_id, run_id, call),
@@ -75,15 +176,18 @@ create table app.approvals (
   constraint approvals_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id)
 );
 CREATE INDEX approvals_of_status ON app.approvals USING btree (tenant_id, status, requested_at DESC, id DESC);
+CREATE INDEX approvals_tenant_id_expires_at_id_idx ON app.approvals USING btree (tenant_id, expires_at, id) WHERE ((status = 'pending'::text) AND (expires_at IS NOT NULL));
 CREATE INDEX approvals_tenant_id_requested_at_id_idx ON app.approvals USING btree (tenant_id, requested_at DESC, id DESC);
 CREATE INDEX approvals_tenant_id_session_id_idx ON app.approvals USING btree (tenant_id, session_id);
 alter table app.approvals enable row level security;
 alter table app.approvals force row level security;
+create policy doors on app.approvals for select to enginex_doors using true;
 create policy tenant on app.approvals for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
 grant select on app.approvals to enginex_app;
 grant insert, select on app.approvals to enginex_backup;
-grant insert (session_id, run_id, call, node_id, title, payload, payload_hash, policy) on app.approvals to enginex_app;
-grant update (status, edited, reason, decided_at, decided_by) on app.approvals to enginex_app;
+grant insert (session_id, run_id, call, node_id, title, payload, payload_hash, policy, deciders, quorum, escalated_deciders, escalated_quorum, requesters, not_requester, expires_at) on app.approvals to enginex_app;
+grant update (status, edited, reason, decided_at, decided_by, stage, expires_at, edited_hash) on app.approvals to enginex_app;
+grant select (tenant_id, id, status, expires_at) on app.approvals to enginex_doors;
 
 create table app.audit_entries (
   tenant_id uuid not null default app.tenant_id(),
@@ -368,6 +472,84 @@ grant insert, select on app.model_settings to enginex_backup;
 grant insert (purpose, provider, model, base_url, credential, credential_key, temperature, max_tokens, timeout_ms, input_price, output_price, fallbacks) on app.model_settings to enginex_app;
 grant update (provider, model, base_url, credential, credential_key, temperature, max_tokens, timeout_ms, input_price, output_price, fallbacks, updated_at) on app.model_settings to enginex_app;
 
+create table app.notification_deliveries (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  endpoint_id uuid,
+  user_id uuid,
+  type text not null,
+  data jsonb not null,
+  status text not null default 'pending'::text,
+  attempts integer not null default 0,
+  due_at timestamp(3) with time zone not null default now(),
+  taken boolean not null default false,
+  response_status integer,
+  error text,
+  created_at timestamp(3) with time zone not null default now(),
+  finished_at timestamp(3) with time zone,
+  constraint notification_deliveries_pkey PRIMARY KEY (tenant_id, id),
+  constraint notification_deliveries_check CHECK (((endpoint_id IS NULL) <> (user_id IS NULL))),
+  constraint notification_deliveries_check1 CHECK (((status = 'pending'::text) = (finished_at IS NULL))),
+  constraint notification_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text]))),
+  constraint notification_deliveries_tenant_id_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES app.notification_endpoints(tenant_id, id) ON DELETE CASCADE,
+  constraint notification_deliveries_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint notification_deliveries_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES app.memberships(tenant_id, user_id)
+);
+CREATE INDEX notification_deliveries_tenant_id_created_at_id_idx ON app.notification_deliveries USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX notification_deliveries_tenant_id_due_at_id_idx ON app.notification_deliveries USING btree (tenant_id, due_at, id) WHERE (status = 'pending'::text);
+CREATE INDEX notification_deliveries_tenant_id_endpoint_id_created_at_id_idx ON app.notification_deliveries USING btree (tenant_id, endpoint_id, created_at DESC, id DESC);
+CREATE INDEX notification_deliveries_tenant_id_idx ON app.notification_deliveries USING btree (tenant_id) WHERE ((status = 'pending'::text) AND taken);
+alter table app.notification_deliveries enable row level security;
+alter table app.notification_deliveries force row level security;
+create policy doors on app.notification_deliveries for all to enginex_doors using true with check true;
+create policy tenant on app.notification_deliveries for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant select on app.notification_deliveries to enginex_app;
+grant insert, select on app.notification_deliveries to enginex_backup;
+grant insert (endpoint_id, user_id, type, data) on app.notification_deliveries to enginex_app;
+grant update (status, attempts, due_at, taken, response_status, error, finished_at) on app.notification_deliveries to enginex_app;
+grant select (tenant_id, id, status, attempts, due_at, taken) on app.notification_deliveries to enginex_doors;
+grant update (attempts, due_at, taken) on app.notification_deliveries to enginex_doors;
+
+create table app.notification_endpoints (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  url text not null,
+  events text[] not null,
+  secret_id uuid not null,
+  secret bytea not null,
+  enabled boolean not null default true,
+  disabled_reason text,
+  failing_since timestamp(3) with time zone,
+  created_at timestamp(3) with time zone not null default now(),
+  created_by text not null default app.actor(),
+  constraint notification_endpoints_pkey PRIMARY KEY (tenant_id, id),
+  constraint notification_endpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id)
+);
+CREATE INDEX notification_endpoints_tenant_id_created_at_id_idx ON app.notification_endpoints USING btree (tenant_id, created_at DESC, id DESC);
+alter table app.notification_endpoints enable row level security;
+alter table app.notification_endpoints force row level security;
+create policy tenant on app.notification_endpoints for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant delete, select on app.notification_endpoints to enginex_app;
+grant insert, select on app.notification_endpoints to enginex_backup;
+grant insert (url, events, secret_id, secret) on app.notification_endpoints to enginex_app;
+grant update (url, events, secret_id, secret, enabled, disabled_reason, failing_since) on app.notification_endpoints to enginex_app;
+
+create table app.notification_preferences (
+  tenant_id uuid not null default app.tenant_id(),
+  user_id uuid not null default (split_part(app.actor(), ':'::text, 2))::uuid,
+  mail boolean not null,
+  constraint notification_preferences_pkey PRIMARY KEY (tenant_id, user_id),
+  constraint notification_preferences_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint notification_preferences_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES app.memberships(tenant_id, user_id)
+);
+alter table app.notification_preferences enable row level security;
+alter table app.notification_preferences force row level security;
+create policy tenant on app.notification_preferences for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant select on app.notification_preferences to enginex_app;
+grant insert, select on app.notification_preferences to enginex_backup;
+grant insert (mail) on app.notification_preferences to enginex_app;
+grant update (mail) on app.notification_preferences to enginex_app;
+
 create table app.reports (
   tenant_id uuid not null default app.tenant_id(),
   id uuid not null default uuidv7(),
@@ -506,6 +688,7 @@ create table app.session_events (
 alter table app.session_events enable row level security;
 alter table app.session_events force row level security;
 create policy tenant on app.session_events for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+CREATE TRIGGER told AFTER INSERT ON app.session_events FOR EACH ROW WHEN (((new.type = ANY (ARRAY['approval_requested'::text, 'approval_escalated'::text, 'approval_expired'::text, 'approval_decided'::text, 'execution_completed'::text, 'execution_failed'::text])) AND (CURRENT_USER <> 'enginex_backup'::name))) EXECUTE FUNCTION app.tell_outside();
 grant select on app.session_events to enginex_app;
 grant insert, select on app.session_events to enginex_backup;
 grant insert (session_id, seq, run_id, type, node_id, data) on app.session_events to enginex_app;
@@ -717,6 +900,35 @@ $function$;
 alter function app.beat_runs(uuid[],uuid[],integer[]) owner to enginex_doors;
 grant execute on function app.beat_runs(uuid[],uuid[],integer[]) to enginex_app;
 
+CREATE OR REPLACE FUNCTION app.due_approvals(p_limit integer)
+ RETURNS TABLE(tenant_id uuid, approval_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with recursive asking as (
+    (select a.tenant_id from app.approvals a where a.status = 'pending' and a.expires_at is not null
+      order by a.tenant_id, a.expires_at, a.id limit 1)
+    union all
+    select (select a.tenant_id from app.approvals a
+             where a.status = 'pending' and a.expires_at is not null and a.tenant_id > w.tenant_id
+             order by a.tenant_id, a.expires_at, a.id limit 1)
+      from asking w where w.tenant_id is not null
+  ), due as (
+    select t.tenant_id, d.id, d.expires_at, d.turn
+      from asking
+      join app.tenants t on t.tenant_id = asking.tenant_id and t.status = 'active'
+      cross join lateral (
+        select a.id, a.expires_at, row_number() over (order by a.expires_at, a.id) as turn
+          from app.approvals a
+         where a.tenant_id = t.tenant_id and a.status = 'pending' and a.expires_at <= now()
+         order by a.expires_at, a.id limit p_limit) d
+  )
+  select due.tenant_id, due.id from due order by due.turn, due.expires_at limit p_limit
+$function$;
+alter function app.due_approvals(integer) owner to enginex_doors;
+grant execute on function app.due_approvals(integer) to enginex_app;
+
 CREATE OR REPLACE FUNCTION app.enter(p_tenant uuid, p_actor uuid, p_issued timestamp with time zone, p_permission text)
  RETURNS void
  LANGUAGE plpgsql
@@ -864,6 +1076,14 @@ $function$;
 alter function app.list_user_tenants(uuid) owner to enginex_doors;
 grant execute on function app.list_user_tenants(uuid) to enginex_app;
 
+CREATE OR REPLACE FUNCTION app.may_answer(p_approval app.approvals, p_actor uuid, p_seat uuid, p_names text[])
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN ((CASE WHEN ((p_approval).stage = 1) THEN (p_approval).deciders ELSE (p_approval).escalated_deciders END && p_names) AND (NOT ((p_approval).not_requester AND ((p_approval).requesters && ARRAY[p_actor, p_seat]))));
+alter function app.may_answer(app.approvals,uuid,uuid,text[]) owner to enginex_owner;
+grant execute on function app.may_answer(app.approvals,uuid,uuid,text[]) to enginex_app;
+
 CREATE OR REPLACE FUNCTION app.membership_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1004,6 +1224,29 @@ $function$;
 alter function app.requester_of(uuid) owner to enginex_owner;
 grant execute on function app.requester_of(uuid) to enginex_app, enginex_guard;
 
+CREATE OR REPLACE FUNCTION app.seats_of(p_user uuid)
+ RETURNS TABLE(seat_id uuid, roles text[], names text[])
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select m.user_id, m.roles,
+         'member:' || m.user_id || array(select 'role:' || role from unnest(m.roles) role)
+           || case when u.email is null then '{}' else array['email:' || lower(u.email)] end
+    from app.memberships m
+    left join app.users u on u.tenant_id = m.tenant_id and u.user_id = m.user_id
+   where m.status = 'active' and m.kind = 'user'
+     and m.user_id in (select p_user
+                       union all
+                       select a.user_id from app.absences a
+                        where a.delegate_id = p_user and a.starts_at <= now() and now() < a.ends_at)
+     and exists (select from app.memberships me where me.user_id = p_user and me.status = 'active' and me.kind = 'user')
+   order by m.user_id <> p_user, m.user_id
+   limit 50
+$function$;
+alter function app.seats_of(uuid) owner to enginex_owner;
+grant execute on function app.seats_of(uuid) to enginex_app;
+
 CREATE OR REPLACE FUNCTION app.set_tenant_status(p_organization uuid, p_status text, p_actor text)
  RETURNS TABLE(organization_id uuid, alias text, name text, status text, region text, created_at timestamp with time zone)
  LANGUAGE plpgsql
@@ -1043,6 +1286,47 @@ begin
 end $function$;
 alter function app.sign_out_user(uuid,timestamp with time zone) owner to enginex_doors;
 grant execute on function app.sign_out_user(uuid,timestamp with time zone) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.take_deliveries(p_limit integer, p_tenant_limit integer, p_lease interval)
+ RETURNS TABLE(tenant_id uuid, alias text, delivery_id uuid, attempt integer)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtext('enginex.take_deliveries'));
+  return query
+  with recursive waiting as (
+    (select d.tenant_id from app.notification_deliveries d where d.status = 'pending'
+      order by d.tenant_id, d.due_at, d.id limit 1)
+    union all
+    select (select d.tenant_id from app.notification_deliveries d where d.status = 'pending' and d.tenant_id > w.tenant_id
+             order by d.tenant_id, d.due_at, d.id limit 1)
+      from waiting w where w.tenant_id is not null
+  ), chosen as (
+    select t.tenant_id, due.id
+      from waiting
+      join app.tenants t on t.tenant_id = waiting.tenant_id and t.status = 'active'
+      cross join lateral (
+        select d.id, d.due_at, row_number() over (order by d.due_at, d.id) as turn
+          from app.notification_deliveries d
+         where d.tenant_id = t.tenant_id and d.status = 'pending' and d.due_at <= now()
+         order by d.due_at, d.id
+         limit greatest(p_tenant_limit - (
+           select count(*) from app.notification_deliveries b
+            where b.tenant_id = t.tenant_id and b.status = 'pending' and b.taken and b.due_at > now()), 0)) due
+     order by due.turn, due.due_at limit p_limit
+  ), taken as (
+    update app.notification_deliveries d
+       set taken = true, attempts = d.attempts + 1, due_at = now() + p_lease
+      from chosen c where d.tenant_id = c.tenant_id and d.id = c.id
+    returning d.tenant_id, d.id, d.attempts
+  )
+  select taken.tenant_id, o.alias, taken.id, taken.attempts
+    from taken join app.directory o on o.tenant_id = taken.tenant_id;
+end $function$;
+alter function app.take_deliveries(integer,integer,interval) owner to enginex_doors;
+grant execute on function app.take_deliveries(integer,integer,interval) to enginex_app;
 
 CREATE OR REPLACE FUNCTION app.take_model_call(p_patience_ms integer)
  RETURNS integer
@@ -1114,6 +1398,46 @@ begin
 end $function$;
 alter function app.take_runs(uuid,integer,interval) owner to enginex_doors;
 grant execute on function app.take_runs(uuid,integer,interval) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.tell_outside()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_type constant text := case new.type
+    when 'approval_requested' then 'approval.requested' when 'approval_escalated' then 'approval.escalated'
+    when 'approval_expired' then 'approval.expired' when 'approval_decided' then 'approval.decided'
+    when 'execution_completed' then 'run.completed' else 'run.failed' end;
+  v_approval constant uuid := (new.data ->> 'approvalId')::uuid;
+  v_data constant jsonb := jsonb_strip_nulls(jsonb_build_object(
+    'sessionId', new.session_id, 'runId', new.run_id, 'nodeId', new.node_id, 'approvalId', v_approval,
+    'decision', new.data -> 'decision', 'outcome', new.data -> 'outcome', 'code', new.data -> 'error' -> 'code'));
+  v_hooks bigint;
+  v_mails bigint;
+begin
+  insert into app.notification_deliveries (endpoint_id, type, data)
+  select e.id, v_type, v_data from app.notification_endpoints e
+   where e.tenant_id = new.tenant_id and e.enabled and v_type = any (e.events);
+  get diagnostics v_hooks = row_count;
+  -- A question goes to those who may answer it, everything else to whoever started the run.
+  insert into app.notification_deliveries (user_id, type, data)
+  select p.user_id, v_type, v_data
+    from app.notification_preferences p
+    join app.memberships m on m.tenant_id = p.tenant_id and m.user_id = p.user_id and m.status = 'active'
+   where p.tenant_id = new.tenant_id and p.mail
+     and case when v_type in ('approval.requested', 'approval.escalated')
+           then exists (select from app.approvals a, app.seats_of(p.user_id) s
+                         where a.tenant_id = new.tenant_id and a.id = v_approval
+                           and app.may_answer(a, p.user_id, s.seat_id, s.names))
+           else exists (select from app.runs r where r.tenant_id = new.tenant_id and r.id = new.run_id
+                           and r.created_by = 'user:' || p.user_id) end
+   order by p.user_id limit 100;
+  get diagnostics v_mails = row_count;
+  if v_hooks + v_mails > 0 then perform app.notify_change('deliveries'); end if;
+  return null;
+end $function$;
+alter function app.tell_outside() owner to enginex_owner;
 
 CREATE OR REPLACE FUNCTION app.tenant_changed()
  RETURNS trigger

@@ -16,6 +16,7 @@ export const statusOf = {
   not_found: 404,
   conflict: 409,
   already_decided: 409,
+  approval_expired: 409,
   already_answered: 409,
   payload_changed: 409,
   version_exists: 409,

@@ -27,6 +27,15 @@ export interface TakenRun {
   readonly seq: number
 }
 
+/** A notification that this worker has just been given to deliver, and its organization's alias. */
+export interface TakenDelivery {
+  readonly tenantId: string
+  readonly alias: string
+  readonly deliveryId: string
+  /** Counts from 1. */
+  readonly attempt: number
+}
+
 /** The SQL functions that look across tenants, one method each. A catalog test holds this list against the database's. */
 export class Doors {
   readonly #database: Database
@@ -112,6 +121,23 @@ export class Doors {
     const columns = [held.map((run) => run.tenantId), held.map((run) => run.runId), held.map((run) => run.epoch)]
     const rows = await this.#call<{ run_id: string; requested: 'pause' | 'cancel' | null }>('beat_runs', columns)
     return new Map(rows.map((row) => [row.run_id, row.requested]))
+  }
+
+  /** Up to `limit` approvals whose time is over, in turn of their tenants. Whoever acts on one looks again, under its lock. */
+  async dueApprovals(limit: number): Promise<{ tenantId: string; approvalId: string }[]> {
+    const rows = await this.#call<{ tenant_id: string; approval_id: string }>('due_approvals', [limit])
+    return rows.map((row) => ({ tenantId: row.tenant_id, approvalId: row.approval_id }))
+  }
+
+  /** Up to `limit` deliveries to try, at most `tenantLimit` of one tenant under way at once; its own for `leaseMs`. */
+  async takeDeliveries(limit: number, tenantLimit: number, leaseMs: number): Promise<TakenDelivery[]> {
+    const rows = await this.#call<any>('take_deliveries', [limit, tenantLimit, `${leaseMs} milliseconds`])
+    return rows.map((row) => ({
+      tenantId: row.tenant_id,
+      alias: row.alias,
+      deliveryId: row.delivery_id,
+      attempt: row.attempt,
+    }))
   }
 
   async #call<R>(door: string, values: readonly unknown[]): Promise<R[]> {

@@ -27,6 +27,15 @@ export type Numeric = ColumnType<string, number | string, number | string>;
 
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
+export interface Absences {
+  created_at: Generated<Timestamp>;
+  delegate_id: string;
+  ends_at: Timestamp;
+  starts_at: Timestamp;
+  tenant_id: Generated<string>;
+  user_id: Generated<string>;
+}
+
 export interface Agents {
   active_version_id: string | null;
   created_at: Generated<Timestamp>;
@@ -50,23 +59,64 @@ export interface AgentVersions {
   version: string;
 }
 
+export interface ApprovalDecisions {
+  actor: Generated<string>;
+  approval_id: string;
+  decided_at: Generated<Timestamp>;
+  decision: string;
+  edited: Json | null;
+  for_user_id: string | null;
+  id: Generated<string>;
+  payload_hash: string;
+  reason: string;
+  stage: number;
+  stands_for: string;
+  tenant_id: Generated<string>;
+}
+
+export interface ApprovalPolicies {
+  created_at: Generated<Timestamp>;
+  id: Generated<string>;
+  name: string;
+  policy: Json;
+  tenant_id: Generated<string>;
+  updated_at: Generated<Timestamp>;
+  updated_by: Generated<string>;
+}
+
 export interface Approvals {
   call: string;
   decided_at: Timestamp | null;
   decided_by: string | null;
+  deciders: Generated<string[]>;
   edited: Json | null;
+  edited_hash: string | null;
+  escalated_deciders: string[] | null;
+  escalated_quorum: number | null;
+  expires_at: Timestamp | null;
   id: Generated<string>;
   node_id: string;
+  not_requester: Generated<boolean>;
   payload: Json;
   payload_hash: string;
   policy: Json | null;
+  quorum: Generated<number>;
   reason: string | null;
   requested_at: Generated<Timestamp>;
+  requesters: Generated<string[]>;
   run_id: string;
   session_id: string;
+  stage: Generated<number>;
   status: Generated<string>;
   tenant_id: Generated<string>;
   title: string;
+}
+
+export interface ApprovalSettings {
+  approve_on_expiry: Generated<boolean>;
+  tenant_id: Generated<string>;
+  updated_at: Generated<Timestamp>;
+  updated_by: Generated<string>;
 }
 
 export interface AuditEntries {
@@ -211,6 +261,43 @@ export interface ModelSettings {
   tenant_id: Generated<string>;
   timeout_ms: number;
   updated_at: Generated<Timestamp>;
+}
+
+export interface NotificationDeliveries {
+  attempts: Generated<number>;
+  created_at: Generated<Timestamp>;
+  data: Json;
+  due_at: Generated<Timestamp>;
+  endpoint_id: string | null;
+  error: string | null;
+  finished_at: Timestamp | null;
+  id: Generated<string>;
+  response_status: number | null;
+  status: Generated<string>;
+  taken: Generated<boolean>;
+  tenant_id: Generated<string>;
+  type: string;
+  user_id: string | null;
+}
+
+export interface NotificationEndpoints {
+  created_at: Generated<Timestamp>;
+  created_by: Generated<string>;
+  disabled_reason: string | null;
+  enabled: Generated<boolean>;
+  events: string[];
+  failing_since: Timestamp | null;
+  id: Generated<string>;
+  secret: Buffer;
+  secret_id: string;
+  tenant_id: Generated<string>;
+  url: string;
+}
+
+export interface NotificationPreferences {
+  mail: boolean;
+  tenant_id: Generated<string>;
+  user_id: Generated<string>;
 }
 
 export interface Reports {
@@ -360,8 +447,12 @@ export interface Users {
 }
 
 export interface DB {
+  absences: Absences;
   agent_versions: AgentVersions;
   agents: Agents;
+  approval_decisions: ApprovalDecisions;
+  approval_policies: ApprovalPolicies;
+  approval_settings: ApprovalSettings;
   approvals: Approvals;
   audit_entries: AuditEntries;
   checkpoints: Checkpoints;
@@ -374,6 +465,9 @@ export interface DB {
   model_calls: ModelCalls;
   model_rates: ModelRates;
   model_settings: ModelSettings;
+  notification_deliveries: NotificationDeliveries;
+  notification_endpoints: NotificationEndpoints;
+  notification_preferences: NotificationPreferences;
   reports: Reports;
   role_permissions: RolePermissions;
   run_memory: RunMemory;

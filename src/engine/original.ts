@@ -29,8 +29,8 @@ export function fromOriginal(document: unknown): unknown {
   if (metadata !== undefined && !isObject(metadata)) root.metadata = metadata
   if (isObject(root.goal)) root.goal = goalOf(root.goal)
   if (isObject(root.graph)) root.graph = graphOf(root.graph)
-  for (const key of ['tools', 'approvalPolicies'])
-    if (Array.isArray(root[key])) root[key] = root[key].map((item) => (isObject(item) ? rename(item) : item))
+  if (Array.isArray(root.tools)) root.tools = root.tools.map((tool) => (isObject(tool) ? rename(tool) : tool))
+  if (Array.isArray(root.approvalPolicies)) root.approvalPolicies = root.approvalPolicies.map(policyOf)
   if (metadata === undefined && required_tools === undefined) return root
   return { ...identityOf(root, about), ...root, ...toolsOf(root, required_tools) }
 }
@@ -62,6 +62,15 @@ function graphOf(graph: Json): Json {
     Array.isArray(list) ? list.map((item) => (isObject(item) ? rename(item) : item)) : list
   const loopConfig = isObject(renamed.loopConfig) ? rename(renamed.loopConfig) : renamed.loopConfig
   return dropUndefined({ ...renamed, nodes: each(renamed.nodes), edges: each(renamed.edges), loopConfig })
+}
+
+function policyOf(policy: unknown): unknown {
+  if (!isObject(policy)) return policy
+  const { expiry, ...rest } = rename(policy)
+  if (!isObject(expiry)) return dropUndefined({ ...rest, expiry })
+  const { escalateTo, ...end } = rename(expiry)
+  const next = isObject(escalateTo) ? rename(escalateTo) : escalateTo
+  return { ...rest, expiry: dropUndefined({ ...end, escalateTo: next }) }
 }
 
 function identityOf(root: Json, about: Json): Json {

@@ -2,6 +2,7 @@ import { checkEdges } from './edges.ts'
 import { checkShape, type GraphFault } from './graph.ts'
 import { checkKeys } from './keys.ts'
 import { isPlatformTool } from './platform-tools.ts'
+import { checkPolicy } from './policies.ts'
 import type { Manifest, Node } from './schema.ts'
 import { checkInputSchema, checkSchema } from './schemas.ts'
 import { checkToolNames } from './tool-names.ts'
@@ -19,6 +20,7 @@ export function checkReferences(manifest: Manifest, files: ReadonlyMap<string, s
     ...twice('/approvalPolicies', 'name', approvalPolicies),
     ...twice('/mcpServers', 'name', mcpServers),
     ...twice('/requiredCredentials', 'name', requiredCredentials),
+    ...approvalPolicies.flatMap((policy, index) => under(`/approvalPolicies/${index}`, checkPolicy(policy))),
     ...tools.flatMap((tool, index) => checkTool(tool, `/tools/${index}`, files)),
     ...graph.nodes.flatMap((node, index) => checkNode(node, `/graph/nodes/${index}`, manifest, files)),
     ...checkPlaces(manifest),

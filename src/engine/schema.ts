@@ -1,6 +1,9 @@
 import { type Static, Type } from 'typebox'
+import { ApprovalPolicy } from './policies.ts'
 import { AnyNode } from './schema-nodes.ts'
 import { JsonSchema, keyPattern, list, oneOf, strict, text, Word, whole, wordPattern } from './schema-words.ts'
+
+export type { ApprovalPolicy } from './policies.ts'
 
 const Goal = strict(
   {
@@ -93,20 +96,6 @@ const Tool = strict({
   outputSchema: Type.Optional(JsonSchema('What it returns.')),
   timeoutMs: Type.Optional(whole(1, 60_000, 'Longest run of one call.', 5000)),
 })
-
-const ApprovalPolicy = strict({
-  name: Word('Name of the policy, unique in the package.'),
-  roles: Type.Array(oneOf(['tenant-admin', 'operator'], 'A role.'), {
-    minItems: 1,
-    maxItems: 2,
-    uniqueItems: true,
-    description: 'Who may decide: members with one of these roles.',
-  }),
-  notRequester: Type.Optional(
-    Type.Boolean({ default: false, description: 'Whoever started the session may not decide.' }),
-  ),
-})
-export type ApprovalPolicy = Static<typeof ApprovalPolicy>
 
 const McpServer = strict({
   name: Word('Name of one of the MCP servers that your organization has set up.'),

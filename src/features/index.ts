@@ -1,4 +1,5 @@
 import type { Route } from '../tenancy/route.ts'
+import { absencesRoutes } from './absences/routes.ts'
 import { agentRoutes } from './agents/routes.ts'
 import { approvalRoutes } from './approvals/routes.ts'
 import { auditRoutes } from './audit/routes.ts'
@@ -6,6 +7,7 @@ import { credentialRoutes } from './credentials/routes.ts'
 import { memberRoutes } from './members/routes.ts'
 import { messageRoutes } from './messages/routes.ts'
 import { organizationRoutes } from './organizations/routes.ts'
+import { policiesRoutes } from './policies/routes.ts'
 import { reportRoutes } from './reports/routes.ts'
 import { runRoutes } from './runs/routes.ts'
 import type { Services } from './services.ts'
@@ -25,6 +27,8 @@ export function routes(services: Services): Route[] {
     agentRoutes(services),
     reportRoutes(services),
     runRoutes,
+    policiesRoutes,
+    absencesRoutes,
     approvalRoutes,
     messageRoutes,
     sessionRoutes(services),

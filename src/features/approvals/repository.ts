@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
 import { prepare, preparePage } from '../../db/prepared.ts'
 import type { TenantQueries } from '../../db/queries.ts'
+import type { Rules } from '../policies/service.ts'
+import { giver, mayAnswer } from './answers.ts'
 
 const shown = [
   'approvals.id',
@@ -13,10 +15,43 @@ const shown = [
   'approvals.decided_at',
   'approvals.decided_by',
   'approvals.reason',
+  'approvals.expires_at',
+  'approvals.stage',
+  'approvals.quorum',
+  'approvals.escalated_quorum',
   'agents.name as agent',
 ] as const
 
-export const listRows = preparePage<{ status: string | undefined; sessionId: string | undefined }>()(
+/** What somebody may answer now and has not answered yet, nor anybody in the same place. */
+function assignedTo(userId: string) {
+  return sql<boolean>`approvals.status = 'pending' and (approvals.expires_at is null or approvals.expires_at > now())
+    and exists (
+      select from seats_of(${userId}::uuid) seat
+       where ${mayAnswer(userId)} and not exists (
+         select from approval_decisions given
+          where given.approval_id = approvals.id and given.stage = approvals.stage
+            and given.stands_for = coalesce(approvals.edited_hash, approvals.payload_hash)
+            and (given.actor = 'user:' || ${userId}
+                 or coalesce('user:' || given.for_user_id, given.actor) = 'user:' || seat.seat_id)))`
+}
+
+const asked = [
+  'approvals.payload',
+  'approvals.payload_hash',
+  'approvals.edited',
+  'approvals.edited_hash',
+  'approvals.policy',
+  'approvals.deciders',
+  'approvals.escalated_deciders',
+  'approvals.not_requester',
+  'approvals.requesters',
+] as const
+
+export const listRows = preparePage<{
+  status: string | undefined
+  sessionId: string | undefined
+  assignedTo: string | undefined
+}>()(
   'approvals.requested_at',
   (db) =>
     db
@@ -27,6 +62,7 @@ export const listRows = preparePage<{ status: string | undefined; sessionId: str
   {
     status: (query, value) => query.where('approvals.status', '=', value),
     sessionId: (query, value) => query.where('approvals.session_id', '=', value),
+    assignedTo: (query, value) => query.where(assignedTo(value)),
   },
   'approvals.id',
 )
@@ -36,9 +72,20 @@ export const findRow = prepare<{ id: string }>()((db, value) =>
     .selectFrom('approvals')
     .innerJoin('sessions', 'sessions.id', 'approvals.session_id')
     .innerJoin('agents', 'agents.id', 'sessions.agent_id')
-    .select([...shown, 'approvals.payload', 'approvals.payload_hash', 'approvals.edited'])
+    .select([...shown, ...asked])
     .where('approvals.id', '=', value.id),
 )
+
+/** Up to a thousand of each. */
+export const countRows = prepare<{ userId: string }>()((db, value) => {
+  const pending = db.selectFrom('approvals').select('approvals.id').where('approvals.status', '=', 'pending')
+  const counted = (rows: typeof pending, name: string) =>
+    db.selectFrom(rows.limit(sql.lit(1000)).as(name)).select((is) => is.fn.countAll<string>().as('count'))
+  return db.selectNoFrom([
+    counted(pending, 'a').as('pending'),
+    counted(pending.where(assignedTo(value.userId)), 'b').as('assigned'),
+  ])
+})
 
 /** The question of a run's call; asking it again changes nothing. */
 export async function insertRow(
@@ -51,36 +98,112 @@ export async function insertRow(
     title: string
     payload: object
     payload_hash: string
-    policy: object | null
   },
+  { policy, first, escalated, notRequester, afterMinutes }: Rules,
+  requesters: readonly string[],
 ): Promise<string | undefined> {
   const inserted = await tx
     .insertInto('approvals')
-    .values({ ...row, payload: JSON.stringify(row.payload), policy: row.policy && JSON.stringify(row.policy) })
+    .values({
+      ...row,
+      payload: JSON.stringify(row.payload),
+      policy: policy && JSON.stringify(policy),
+      deciders: [...first.deciders],
+      quorum: first.quorum,
+      escalated_deciders: escalated && [...escalated.deciders],
+      escalated_quorum: escalated?.quorum ?? null,
+      not_requester: notRequester,
+      requesters: [...requesters],
+      expires_at: afterMinutes === null ? null : inMinutes(afterMinutes),
+    })
     .onConflict((conflict) => conflict.columns(['tenant_id', 'run_id', 'call']).doNothing())
     .returning('id')
     .executeTakeFirst()
   return inserted?.id
 }
 
+/** By the database's clock. */
+export function inMinutes(minutes: number) {
+  return sql<Date>`now() + ${minutes} * interval '1 minute'`
+}
+
+/** The people for whom a session works: who started it or any of its runs, or what started it in turn. */
+export async function requestersOf(tx: TenantQueries, sessionId: string): Promise<string[]> {
+  const { rows } = await sql<{ user_id: string }>`
+    with recursive origin (session_id) as (
+      select ${sessionId}::uuid
+      union
+      select r.session_id from origin o
+        join lateral (select s.created_by from sessions s where s.id = o.session_id
+                      union all select r.created_by from runs r where r.session_id = o.session_id) by on true
+        join runs r on 'run:' || r.id = by.created_by
+    )
+    select distinct split_part(by.created_by, ':', 2) as user_id
+      from origin o
+      join lateral (select s.created_by from sessions s where s.id = o.session_id
+                    union all select r.created_by from runs r where r.session_id = o.session_id) by
+        on by.created_by like 'user:%'`.execute(tx)
+  return rows.map((row) => row.user_id)
+}
+
 export function lockRow(tx: TenantQueries, id: string) {
   return tx
     .selectFrom('approvals')
-    .select(['id', 'session_id', 'run_id', 'node_id', 'status', 'payload', 'payload_hash', 'policy'])
+    .select([
+      'id',
+      'session_id',
+      'run_id',
+      'node_id',
+      'title',
+      'status',
+      'stage',
+      'quorum',
+      'escalated_quorum',
+      'expires_at',
+      ...asked,
+    ])
     .where('id', '=', id)
     .forUpdate()
     .executeTakeFirst()
 }
+/** The question, if it is pending and its time is over. */
+export const findDue = prepare<{ id: string }>()((db, value) =>
+  db
+    .selectFrom('approvals')
+    .select('run_id')
+    .where('id', '=', value.id)
+    .where('status', '=', 'pending')
+    .where('expires_at', '<=', sql<Date>`now()`),
+)
 
-export async function writeDecision(
+export type ApprovalRow = NonNullable<Awaited<ReturnType<typeof lockRow>>>
+
+/** How it ended. The database says who ended it and when. */
+export async function writeEnd(
   tx: TenantQueries,
   id: string,
-  decision: { status: string; edited: unknown; reason: string; decided_at: Date },
+  end: { status: 'approved' | 'edited' | 'rejected'; reason: string },
 ): Promise<void> {
-  const edited = decision.edited === undefined ? null : JSON.stringify(decision.edited)
   await tx
     .updateTable('approvals')
-    .set({ ...decision, edited, decided_by: sql<string>`app.actor()` })
+    .set({ ...end, decided_at: sql<Date>`now()`, decided_by: sql<string>`app.actor()` })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** The proposal from now on, which the others must agree to. */
+export async function writeEdit(tx: TenantQueries, id: string, edited: unknown, hash: string): Promise<void> {
+  await tx
+    .updateTable('approvals')
+    .set({ edited: JSON.stringify(edited), edited_hash: hash })
+    .where('id', '=', id)
+    .execute()
+}
+
+export async function writeEscalation(tx: TenantQueries, id: string, afterMinutes: number | null): Promise<void> {
+  await tx
+    .updateTable('approvals')
+    .set({ stage: 2, expires_at: afterMinutes === null ? null : inMinutes(afterMinutes) })
     .where('id', '=', id)
     .execute()
 }
@@ -94,29 +217,34 @@ export async function withdrawRows(tx: TenantQueries, runId: string): Promise<vo
     .execute()
 }
 
-/** The deciding person's roles as the membership row has them now. */
-export async function rolesOf(tx: TenantQueries, userId: string): Promise<string[]> {
-  const row = await tx.selectFrom('memberships').select('roles').where('user_id', '=', userId).executeTakeFirst()
-  return row?.roles ?? []
-}
-
-/** The answers that a run has got, with the deciding person's name as this organization knows it. */
+/** The answered questions of a run, one row for each answer that made them so, with names as this organization knows them. */
 export const listDecisions = prepare<{ runId: string }>()((db, value) =>
   db
     .selectFrom('approvals')
-    .leftJoin('users', (join) =>
-      join.on('users.user_id', '=', sql<string>`substring(approvals.decided_by from '[0-9a-f-]{36}$')::uuid`),
+    .innerJoin('approval_decisions as given', (join) =>
+      join
+        .onRef('given.approval_id', '=', 'approvals.id')
+        .onRef('given.stage', '=', 'approvals.stage')
+        .on(sql<boolean>`case approvals.status when 'rejected' then given.decision = 'reject'
+                else given.stands_for = coalesce(approvals.edited_hash, approvals.payload_hash) end`),
     )
+    .leftJoin('users as person', (join) => join.on('person.user_id', '=', giver))
+    .leftJoin('users as absent', 'absent.user_id', 'given.for_user_id')
     .select([
       'approvals.call',
       'approvals.status',
       'approvals.edited',
       'approvals.reason',
-      'approvals.decided_by',
       'approvals.decided_at',
-      'users.name',
-      'users.email',
+      'given.actor',
+      'given.for_user_id',
+      'person.name',
+      'person.email',
+      'absent.name as absent_name',
+      'absent.email as absent_email',
     ])
     .where('approvals.run_id', '=', value.runId)
-    .where('approvals.decided_at', 'is not', null),
+    .where('approvals.decided_at', 'is not', null)
+    .orderBy('given.decided_at')
+    .orderBy('given.id'),
 )

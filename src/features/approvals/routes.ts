@@ -1,6 +1,6 @@
 import { tenantRoute } from '../../tenancy/route.ts'
-import { ApprovalDetail, ApprovalList, ApprovalPath, ApprovalQuery, Decision } from './schema.ts'
-import { decide, getApproval, listApprovals } from './service.ts'
+import { ApprovalCounts, ApprovalDetail, ApprovalList, ApprovalPath, ApprovalQuery, Decision } from './schema.ts'
+import { countApprovals, decide, getApproval, listApprovals } from './service.ts'
 
 export const approvalRoutes = [
   tenantRoute({
@@ -10,6 +10,14 @@ export const approvalRoutes = [
     summary: 'List approvals, newest first',
     schema: { query: ApprovalQuery, response: ApprovalList },
     handler: (tenant, { query }) => listApprovals(tenant, query),
+  }),
+  tenantRoute({
+    method: 'GET',
+    path: '/approvals/counts',
+    permission: 'approvals:read',
+    summary: 'Count what waits for a decision, of anybody and of you; each up to 1,000',
+    schema: { response: ApprovalCounts },
+    handler: (tenant) => countApprovals(tenant),
   }),
   tenantRoute({
     method: 'GET',

@@ -1,54 +1,75 @@
-import { createHash } from 'node:crypto'
-import canonicalize from 'canonicalize'
 import type { Static } from 'typebox'
 import type { TenantQueries } from '../../db/queries.ts'
 import type { Effect } from '../../engine/machine.ts'
 import { AppError, notFound } from '../../errors.ts'
-import { checkJson } from '../../providers/json-schema.ts'
 import type { TenantContext } from '../../tenancy/context.ts'
-import { record } from '../audit/service.ts'
 import { type PageInput, pageOf, readCursor } from '../pages.ts'
-import { appendEvents, lockedRun, type RunRow, wakeRun } from '../runs/service.ts'
-import {
-  findRow,
-  insertRow,
-  listDecisions,
-  listRows,
-  lockRow,
-  rolesOf,
-  withdrawRows,
-  writeDecision,
-} from './repository.ts'
-import type { Approval, ApprovalDetail, ApprovalList, ApprovalStatus, Decision } from './schema.ts'
+import { type Rules, rulesFor } from '../policies/service.ts'
+import { type AnswerRow, listAnswers, listPlaces, placeOf } from './answers.ts'
+import { agreeing, answer, decisionOf, quorumOf } from './decide.ts'
+import { outcomeAt } from './expire.ts'
+import { hashOf, type Payload, standingHash } from './payload.ts'
+import { countRows, findRow, insertRow, listDecisions, listRows, requestersOf, withdrawRows } from './repository.ts'
+import type {
+  Answer,
+  Approval,
+  ApprovalCounts,
+  ApprovalDetail,
+  ApprovalList,
+  ApprovalRules,
+  ApprovalStatus,
+  Decision,
+} from './schema.ts'
 
-type Payload = Pick<ApprovalDetail, 'message' | 'evidence' | 'proposal' | 'editSchema'>
 type Question = Extract<Effect, { kind: 'approval' }>
-type ApprovalRow = NonNullable<Awaited<ReturnType<typeof lockRow>>>
-
-const statusOf = { approve: 'approved', edit: 'edited', reject: 'rejected' } as const
-const decisionOf = { approved: 'approve', edited: 'edit', rejected: 'reject' } as const
+type Reader = TenantContext<'approvals:read'>
 
 export async function listApprovals(
-  tenant: TenantContext<'approvals:read'>,
-  query: PageInput & { status?: ApprovalStatus | undefined; sessionId?: string | undefined },
+  tenant: Reader,
+  query: PageInput & {
+    status?: ApprovalStatus | undefined
+    sessionId?: string | undefined
+    assignedTo?: 'me' | undefined
+  },
 ): Promise<Static<typeof ApprovalList>> {
   const { limit = 20, cursor, status, sessionId } = query
-  const rows = await listRows(tenant.rows, limit, readCursor(tenant.tenantId, cursor), { status, sessionId })
+  const assignedTo = query.assignedTo && tenant.userId
+  const filters = { status, sessionId, assignedTo }
+  const rows = await listRows(tenant.rows, limit, readCursor(tenant.tenantId, cursor), filters)
   return pageOf(tenant.tenantId, rows, limit, (row) => ({ time: row.requested_at, id: row.id }), toApproval)
 }
 
-export async function getApproval(tenant: TenantContext<'approvals:read'>, id: string): Promise<ApprovalDetail> {
-  const [row] = await findRow(tenant.rows, { id })
+export async function countApprovals(tenant: Reader): Promise<ApprovalCounts> {
+  const [row] = await countRows(tenant.rows, { userId: tenant.userId })
+  return { pending: Number(row?.pending ?? 0), assignedToMe: Number(row?.assigned ?? 0) }
+}
+
+export async function getApproval(tenant: Reader, id: string): Promise<ApprovalDetail> {
+  const { rows, userId } = tenant
+  const [[row], given, places] = await Promise.all([
+    findRow(rows, { id }),
+    listAnswers(rows, { approvalId: id }),
+    listPlaces(rows, { approvalId: id, userId }),
+  ])
   if (!row) throw notFound('approval')
   const { message, evidence, proposal, editSchema } = row.payload as unknown as Payload
+  const standing = new Set(agreeing(row, given))
+  const [taken, own] = [
+    new Set([...standing].map(placeOf)),
+    [...standing].some(({ actor }) => actor === `user:${userId}`),
+  ]
+  const open = row.status === 'pending' && !places.some(({ now }) => row.expires_at !== null && row.expires_at <= now)
   return {
     ...toApproval(row),
     message,
     evidence,
-    proposal,
+    proposal: proposal && row.status === 'pending' && row.edited_hash ? { ...proposal, value: row.edited } : proposal,
     editSchema,
-    payloadHash: row.payload_hash,
+    payloadHash: standingHash(row),
     edited: row.edited,
+    rules: toRules(row),
+    answers: given.map((one) => toAnswer(one, standing.has(one))),
+    mayDecide: open && !own && places.some(({ seat_id }) => !taken.has(`user:${seat_id}`)),
   }
 }
 
@@ -68,42 +89,48 @@ export async function askApproval(
   if (JSON.stringify(payload).length > mostCharacters) {
     throw new AppError('payload_too_large', `what "${nodeId}" shows for a decision takes more than 4 MB; show less`)
   }
-  return await insertRow(tx, {
-    session_id: sessionId,
-    run_id: runId,
-    call,
-    node_id: nodeId,
-    title,
-    payload,
-    payload_hash: hashOf(title, payload),
-    policy,
-  })
+  const [rules, requesters] = await Promise.all([rulesFor(tx, policy), requestersOf(tx, sessionId)])
+  const hash = hashOf(title, payload)
+  const row = { session_id: sessionId, run_id: runId, call, node_id: nodeId, title, payload, payload_hash: hash }
+  return await insertRow(tx, row, rules, requesters)
 }
 
 /** Takes back what a run asked and nobody answered. */
 export const withdrawApprovals = withdrawRows
 
 /**
- * The answers that a run has got, as the engine takes them. `decidedBy` is the person's address with the name, which
- * everybody may choose for themselves, behind it; or the actor's id.
+ * The answers that a run has got, as the engine takes them. `decidedBy` names everybody whose agreement counted: by their
+ * address, with the name, which everybody may choose for themselves, behind it; or by the actor's id.
  */
 export async function decisionsOf(queries: TenantQueries, runId: string) {
   const rows = await listDecisions(queries, { runId })
-  return rows.map((row) => ({
-    kind: 'decision' as const,
-    approval: row.call,
-    decision: decisionOf[row.status as keyof typeof decisionOf],
-    ...(row.status === 'edited' ? { values: row.edited as unknown } : {}),
-    reason: row.reason ?? '',
-    decidedBy: row.email ? `${row.email}${row.name ? ` (${row.name})` : ''}` : (row.decided_by ?? ''),
-    decidedAt: row.decided_at!.toISOString(),
-  }))
+  const byCall = Map.groupBy(rows, (row) => row.call)
+  return [...byCall.values()].map((given) => {
+    const { call, status, edited, reason, decided_at } = given[0]!
+    return {
+      kind: 'decision' as const,
+      approval: call,
+      decision: decisionOf[status as keyof typeof decisionOf],
+      ...(status === 'edited' ? { values: edited as unknown } : {}),
+      reason: reason ?? '',
+      decidedBy: given.map(nameOf).join(', '),
+      decidedAt: decided_at!.toISOString(),
+    }
+  })
+}
+
+function nameOf(row: Awaited<ReturnType<typeof listDecisions>>[number]): string {
+  const name = (email: string | null, name: string | null, id: string) =>
+    email ? `${email}${name ? ` (${name})` : ''}` : id
+  const own = name(row.email, row.name, row.actor)
+  return row.for_user_id === null
+    ? own
+    : `${own} for ${name(row.absent_email, row.absent_name, `user:${row.for_user_id}`)}`
 }
 
 /**
- * Answers a question, once. Throws already_decided, payload_changed when the person saw something else than what is
- * asked, forbidden when the policy asks for somebody else, input_invalid when the edited values do not fit; the run
- * goes on in the same transaction.
+ * Takes one person's answer. The question ends with a rejection, or when enough people agree to what is asked; then the
+ * run goes on, in the same transaction. Throws what answer() throws.
  */
 export async function decide(
   tenant: TenantContext<'approvals:read' | 'approvals:write'>,
@@ -112,58 +139,33 @@ export async function decide(
   now: Date,
 ): Promise<ApprovalDetail> {
   const { runId } = await getApproval(tenant, id)
-  await tenant.transaction(async (tx) => {
-    const run = await lockedRun(tx, runId)
-    const approval = await lockRow(tx, id)
-    if (!approval) throw notFound('approval')
-    if (approval.status !== 'pending')
-      throw new AppError('already_decided', `this approval is ${approval.status} already`)
-    if (approval.payload_hash !== decision.payloadHash) {
-      throw new AppError('payload_changed', 'what is asked differs from what you saw; look at it again')
-    }
-    await assertPolicy(tx, tenant.userId, approval, run)
-    const edited = editedValues(approval, decision)
-    const status = statusOf[decision.decision]
-    await writeDecision(tx, id, { status, edited, reason: decision.reason, decided_at: now })
-    await record(tx, 'approvals.decide', `approval:${id}`, {
-      decision: decision.decision,
-      payloadHash: decision.payloadHash,
-    })
-    await wakeRun(tx, run, now)
-    await appendEvents(tx, run.session_id, run.id, [
-      { type: 'approval_decided', nodeId: approval.node_id, data: { approvalId: id, decision: decision.decision } },
-    ])
-  })
+  const { userId } = tenant
+  await tenant.transaction((tx) => answer(tx, { userId, runId, id, now }, decision))
   return await getApproval(tenant, id)
 }
 
-async function assertPolicy(tx: TenantQueries, userId: string, { policy }: ApprovalRow, run: RunRow): Promise<void> {
-  const { roles, notRequester } = (policy ?? {}) as { roles?: string[]; notRequester?: boolean }
-  if (notRequester && run.created_by.endsWith(userId)) {
-    throw new AppError('forbidden', 'the policy asks for somebody else than who started the run')
-  }
-  if (roles && !(await rolesOf(tx, userId)).some((role) => roles.includes(role))) {
-    throw new AppError('forbidden', `the policy asks for one of these roles: ${roles.join(', ')}`)
+type DetailRow = Awaited<ReturnType<typeof findRow>>[number]
+
+function toRules(row: DetailRow): ApprovalRules {
+  const policy = row.policy as Rules['policy']
+  return {
+    policy: policy?.name ?? null,
+    deciders: row.stage === 1 ? row.deciders : (row.escalated_deciders ?? []),
+    notRequester: row.not_requester,
+    whenExpired: outcomeAt(row.stage, policy),
   }
 }
 
-function editedValues({ payload }: ApprovalRow, { decision, values }: Decision): unknown {
-  const { proposal, editSchema } = payload as unknown as Payload
-  if (decision !== 'edit') {
-    if (values !== undefined) throw new AppError('invalid_request', 'values belong to the decision edit only')
-    return undefined
+function toAnswer(row: AnswerRow, stands: boolean): Answer {
+  return {
+    decision: row.decision as Answer['decision'],
+    by: row.actor,
+    forUserId: row.for_user_id,
+    stage: row.stage,
+    stands,
+    reason: row.reason,
+    decidedAt: row.decided_at.toISOString(),
   }
-  if (!proposal) throw new AppError('input_invalid', 'this approval has nothing to edit: approve or reject it')
-  if (values === undefined) throw new AppError('invalid_request', 'the decision edit needs values')
-  const faults = editSchema ? checkJson(editSchema, values, 'values') : []
-  if (faults.length > 0) throw new AppError('input_invalid', 'the edited values do not fit', { faults })
-  return values
-}
-
-function hashOf(title: string, payload: Payload): string {
-  return createHash('sha256')
-    .update(canonicalize({ title, ...payload }) ?? '')
-    .digest('hex')
 }
 
 function toApproval(row: Awaited<ReturnType<typeof listRows>>[number]): Approval {
@@ -179,5 +181,8 @@ function toApproval(row: Awaited<ReturnType<typeof listRows>>[number]): Approval
     decidedAt: row.decided_at?.toISOString() ?? null,
     decidedBy: row.decided_by,
     reason: row.reason,
+    expiresAt: row.expires_at?.toISOString() ?? null,
+    stage: row.stage,
+    quorum: quorumOf(row),
   }
 }
