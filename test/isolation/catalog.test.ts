@@ -16,6 +16,7 @@ const platformTables = ['directory', 'role_permissions', 'sign_outs']
 /** What was written stays as it was written. */
 const appendOnly = [
   'agent_versions',
+  'approval_decisions',
   'audit_entries',
   'checkpoints',
   'model_calls',
@@ -36,6 +37,7 @@ t.test('there are only tables, their indexes, and nothing that would read with t
   const triggers = `select tgrelid::regclass::text, tgfoid::regproc::text from pg_trigger where not tgisinternal order by 1`
   t.same(await list(triggers), [
     ['app.memberships', 'app.membership_changed'],
+    ['app.session_events', 'app.tell_outside'],
     ['app.tenants', 'app.tenant_changed'],
   ])
 })
@@ -101,10 +103,12 @@ t.test('policies of the guard and the doors stand where they are needed, and now
     await list(`select tablename || ' ' || policyname || ' ' || cmd || ' ' || roles::text from pg_policies
     where schemaname = 'app' and policyname <> 'tenant' order by 1`)
   t.same(policies, [
+    'approvals doors SELECT {enginex_doors}',
     'audit_entries doors_insert INSERT {enginex_doors}',
     'denials doors ALL {enginex_doors}',
     'memberships doors ALL {enginex_doors}',
     'memberships guard SELECT {enginex_guard}',
+    'notification_deliveries doors ALL {enginex_doors}',
     'runs doors ALL {enginex_doors}',
     'runs guard ALL {enginex_guard}',
     'tenants doors ALL {enginex_doors}',
@@ -164,10 +168,12 @@ t.test('the guard reads what it must ask, column by column', async (t) => {
 
 t.test('the doors reach the tables that they are about', async (t) => {
   t.same(await privilegesOf('enginex_doors'), [
+    'approvals: SELECT of expires_at, id, status, tenant_id',
     'audit_entries: INSERT',
     'denials: INSERT, SELECT, UPDATE',
     'directory: INSERT, SELECT',
     'memberships: INSERT, SELECT, UPDATE',
+    'notification_deliveries: SELECT of attempts, due_at, id, status, taken, tenant_id, UPDATE of attempts, due_at, taken',
     'runs: SELECT, UPDATE',
     'sign_outs: INSERT, SELECT, UPDATE',
     'tenants: INSERT, SELECT, UPDATE',
@@ -213,10 +219,19 @@ t.test('functions with rights of their own are the entries, the doors, and two t
 t.test('the application may call the doors, the entries and a few helpers', async (t) => {
   const callable = `select proname from pg_proc where pronamespace = 'app'::regnamespace
                       and has_function_privilege('enginex_app', oid, 'execute') order by proname`
-  const helpers = ['actor', 'append_events', 'notify_change', 'requester_of', 'take_model_call', 'tenant_id']
+  const helpers = [
+    'actor',
+    'append_events',
+    'may_answer',
+    'notify_change',
+    'requester_of',
+    'seats_of',
+    'take_model_call',
+    'tenant_id',
+  ]
   t.same(await list(callable), [...doorNames, ...entryNames, ...helpers].sort())
   const invokers = `select proname from pg_proc where pronamespace = 'app'::regnamespace and not prosecdef order by proname`
-  t.same(await list(invokers), [...helpers, 'protect'].sort())
+  t.same(await list(invokers), [...helpers, 'protect', 'tell_outside'].sort())
 })
 
 t.test('roles are bound', async (t) => {

@@ -72,6 +72,7 @@ for (const route of lists) {
       agent: [works[0]!.agent, 'never-there'],
       sessionId: [works[0]!.sessionId, randomUUID()],
       status: ['pending', 'withdrawn'],
+      assignedTo: ['me', 'me'],
       limit: ['50', '50'],
     }
     for (const filter of queryOf(route).filter((name) => name !== 'cursor')) {

@@ -50,6 +50,13 @@ const bodies: Readonly<Record<string, Sample>> = {
     makes: true,
   },
   'DELETE /skills/:name': {},
+  'PUT /approval-policies/:name': { body: () => ({ roles: ['operator'], quorum: 2 }), makes: true },
+  'DELETE /approval-policies/:name': {},
+  'PUT /approval-settings': { body: () => ({ approveOnExpiry: true }) },
+  'PUT /members/me/delegation': {
+    body: ({ delegateId }) => ({ delegateId, startsAt: '2099-01-01T00:00:00Z', endsAt: '2099-02-01T00:00:00Z' }),
+  },
+  'DELETE /members/me/delegation': {},
   'POST /approvals/:approvalId/decision': {
     body: ({ payloadHash }) => ({ decision: 'approve', payloadHash, reason: 'it is right' }),
   },

@@ -14,6 +14,8 @@ export interface Work {
   readonly payloadHash: string
   readonly reportId: string
   readonly messageId: string
+  /** A member who may decide. */
+  readonly delegateId: string
 }
 
 /** A small valid package: one tool, no input. */
@@ -75,17 +77,9 @@ export async function seedWork(admin: pg.Client, files: Files, tenant: TestTenan
     ...by,
   })
   await seedTools(insert, agent, alias, by)
-  const title = `session of ${alias}`
-  const input = JSON.stringify({ note: alias })
-  await insert('sessions', {
-    id: sessionId,
-    agent_id: agentId,
-    agent_version_id: versionId,
-    title,
-    input,
-    last_seq: 1,
-    ...by,
-  })
+  await seedPeople(insert, agent, alias, work.delegateId)
+  const session = { id: sessionId, agent_id: agentId, agent_version_id: versionId, last_seq: 1, ...by }
+  await insert('sessions', { ...session, title: `session of ${alias}`, input: JSON.stringify({ note: alias }) })
   const file = { session_id: sessionId, name: 'ledger', media_type: 'text/csv', bytes: stored.ledger.bytes }
   await insert('session_files', { ...file, sha256: stored.ledger.sha256 })
   await insert('runs', { id: runId, session_id: sessionId, status: 'waiting', current_node: alias, ...by })
@@ -105,19 +99,30 @@ export async function seedWork(admin: pg.Client, files: Files, tenant: TestTenan
   return work
 }
 
-async function seedTools(
-  insert: (table: string, row: Record<string, unknown>) => Promise<void>,
-  name: string,
-  alias: string,
-  by: object,
-): Promise<void> {
+type Insert = (table: string, row: Record<string, unknown>) => Promise<void>
+
+async function seedPeople(insert: Insert, name: string, alias: string, delegateId: string): Promise<void> {
+  await insert('memberships', { user_id: delegateId, roles: ['operator'] })
+  await insert('approval_policies', { name, policy: '{"roles":["operator"]}', updated_by: alias })
+}
+
+async function seedTools(insert: Insert, name: string, alias: string, by: object): Promise<void> {
   const server = { transport: 'stdio', command: 'sample', headers: '{}', allowed_tools: '["*"]', timeout_ms: 30_000 }
   await insert('mcp_servers', { name, description: `of ${alias}`, ...server, ...by })
   await insert('skills', { name, description: `of ${alias}`, text: skillOf(name), ...by })
 }
 
 function newIds() {
-  const names = ['agentId', 'versionId', 'sessionId', 'runId', 'approvalId', 'reportId', 'messageId'] as const
+  const names = [
+    'agentId',
+    'versionId',
+    'sessionId',
+    'runId',
+    'approvalId',
+    'reportId',
+    'messageId',
+    'delegateId',
+  ] as const
   return Object.fromEntries(names.map((name) => [name, randomUUID()])) as Record<(typeof names)[number], string>
 }
 

@@ -20,7 +20,7 @@ import type { ApprovalSettings, ApprovalSettingsPut, Policy, PolicyList, PolicyP
 type Reader = TenantContext<'policies:read'>
 type Writer = TenantContext<'policies:read' | 'policies:write'>
 
-const mostPolicies = 100
+const mostPolicies = 1000
 
 export async function listPolicies(
   tenant: Reader,
