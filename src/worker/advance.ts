@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import type { Database } from '../db/database.ts'
 import { pendingEffects } from '../engine/machine.ts'
-import { loadPackage } from '../features/agents/service.ts'
 import { type LoadedRun, loadRun, type RunTenant } from '../features/runs/progress.ts'
 import { endRun, handOverRun, pauseRun, requeueRun } from '../features/runs/release.ts'
 import { TenantContext } from '../tenancy/context.ts'
@@ -11,10 +10,12 @@ import { perform } from './effects/perform.ts'
 import { verdictOn } from './failures.ts'
 import type { Hold } from './hold.ts'
 import { startInput } from './inputs.ts'
+import type { LoadPackage } from './packages.ts'
 import { type Doable, isDoable, isQuestion, withdrawQuestions } from './questions.ts'
 
 export interface AdvanceProviders extends EffectProviders {
   readonly database: Database
+  readonly loadPackage: LoadPackage
   readonly log: Pick<Logger, 'error' | 'warn' | 'debug'>
 }
 
@@ -35,7 +36,7 @@ export async function advanceRun(providers: AdvanceProviders, hold: Hold): Promi
   try {
     const loaded = await loadRun(tenant, hold.run)
     if (loaded.takeovers > maxTakeovers) return await end(tenant, hold, { status: 'failed', error: workerLost })
-    const agent = await loadPackage(providers.files, tenantId, loaded.digest)
+    const agent = await providers.loadPackage(tenantId, loaded.digest)
     const course = startCourse(hold, tenant, agent, loaded)
     await follow(providers, course, await begin(providers, course, loaded))
   } catch (err) {

@@ -9,6 +9,7 @@ import { createVault } from '../providers/vault.ts'
 import { type AdvanceProviders, advanceRun } from './advance.ts'
 import { type Hold, holdRun, type Reason } from './hold.ts'
 import { createModelCaller, type ModelSettings } from './model.ts'
+import { createPackages } from './packages.ts'
 
 // The process in which a worker's runs advance; runner.ts starts and ends it. It dies with the worker.
 
@@ -64,9 +65,11 @@ async function open(settings: ChildSettings, log: Logger) {
   const { databaseUrl: url, filesDirectory, keysDirectory, model, mcp, slots, graceMs } = settings
   // What a run's scope reads goes over exclusive connections.
   const database = new Database({ url, applicationName: 'enginex-runs', shared: 0, exclusive: slots + 1 })
+  const files = createFiles({ directory: filesDirectory })
   const providers: AdvanceProviders = {
     database: await database.start(),
-    files: createFiles({ directory: filesDirectory }),
+    files,
+    loadPackage: createPackages(files),
     vault: createVault({ directory: keysDirectory }),
     sandbox: createSandbox({ threads: toolsAtOnce }),
     outgoing: createOutgoing({ allow: mcp.allow }),

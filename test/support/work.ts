@@ -19,6 +19,7 @@ import type { Permission, Role } from '../../src/tenancy/permissions.ts'
 import type { UploadedFile } from '../../src/tenancy/route.ts'
 import { type AdvanceProviders, advanceRun } from '../../src/worker/advance.ts'
 import { holdRun } from '../../src/worker/hold.ts'
+import { createPackages } from '../../src/worker/packages.ts'
 import { type Scheduler, type SchedulerOptions, startScheduler } from '../../src/worker/scheduler.ts'
 import { type TestDatabase, type TestTenant, testDatabase } from './database.ts'
 import { noMcp } from './mcp.ts'
@@ -144,6 +145,7 @@ async function startWorker(
   const providers: AdvanceProviders = {
     database: await connect({ shared: 0, exclusive: 10 }),
     files: files ?? shared.files,
+    loadPackage: createPackages(files ?? shared.files),
     vault: shared.vault,
     sandbox: gated(shared.sandbox, before),
     outgoing: outgoing ?? createOutgoing({}),
