@@ -5,6 +5,7 @@ import { Database } from '../db/database.ts'
 import { Doors } from '../db/doors.ts'
 import { Notifications } from '../db/notifications.ts'
 import { readMcpCommands } from '../providers/mcp-commands.ts'
+import { startExpiries } from './expiries.ts'
 import { createRunner } from './runner.ts'
 import { startScheduler } from './scheduler.ts'
 
@@ -19,7 +20,7 @@ const config = workerConfig()
 const log = pino({ level: config.ENGINEX_LOG_LEVEL })
 const slots = config.ENGINEX_WORKER_SLOTS
 const url = config.ENGINEX_DATABASE_URL
-const database = new Database({ url, applicationName: 'enginex-worker', shared: 0, exclusive: 2 })
+const database = new Database({ url, applicationName: 'enginex-worker', shared: 0, exclusive: 4 })
 await database.start()
 const notifications = await new Notifications(url).start()
 const allow = egressAllowed(config)
@@ -40,7 +41,9 @@ const settings = {
 }
 const runner = createRunner(settings, idleMs)
 const workerId = randomUUID()
-const scheduler = startScheduler({ ...times, doors: new Doors(database), workerId, slots, log, start: runner.start })
+const doors = new Doors(database)
+const scheduler = startScheduler({ ...times, doors, workerId, slots, log, start: runner.start })
+const jobs = [startExpiries({ database, doors, pollMs: times.pollMs, log })]
 notifications.onAny('runs', scheduler.look)
 notifications.onAny('requests', scheduler.heed)
 notifications.onAny('answers', scheduler.answered)
@@ -50,7 +53,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, async () => {
     log.info(`${signal}: handing over ${scheduler.held} runs`)
     setTimeout(() => process.exit(1), shutdownMs).unref()
-    await scheduler.stop()
+    await Promise.all([scheduler.stop(), ...jobs.map((job) => job.stop())])
     await runner.close()
     await notifications.stop()
     await database.stop()

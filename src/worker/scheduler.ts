@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Doors, TakenRun } from '../db/doors.ts'
 import type { Reason } from './hold.ts'
+import { oneAtATime } from './repeat.ts'
 
 /** A run that is being advanced. */
 export interface Flight {
@@ -76,7 +77,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
       })
   }
 
-  const take = oneAtATime(options.log, async () => {
+  const take = oneAtATime(options.log, 'the queue', async () => {
     const free = slots - held.size
     if (free <= 0) for (const { ripe, flight } of held) if (ripe) flight.ask('yield')
     if (stopping || free <= 0) return
@@ -86,7 +87,7 @@ export function startScheduler(options: SchedulerOptions): Scheduler {
     }
   })
 
-  const beat = oneAtATime(options.log, async () => {
+  const beat = oneAtATime(options.log, 'the queue', async () => {
     const asked = [...held]
     if (asked.length === 0) return
     pass(asked, await doors.beatRuns(asked.map(({ run }) => run)))
@@ -122,30 +123,4 @@ function pass(asked: readonly Held[], alive: ReadonlyMap<string, 'pause' | 'canc
     else if (requested) flight.ask(requested)
     else flight.answered() // should the word of an answer have been lost
   }
-}
-
-/** Calls that come while one is under way become one more, after it. A failure is logged when it begins and when it ends. */
-function oneAtATime(log: SchedulerOptions['log'], work: () => Promise<void>) {
-  let running: Promise<void> | undefined
-  let again = false
-  let failing = false
-  const loop = async () => {
-    do {
-      again = false
-      try {
-        await work()
-        if (failing) log.info('the queue answers again')
-        failing = false
-      } catch (err) {
-        if (!failing) log.warn({ err }, 'the queue does not answer; trying again')
-        failing = true
-      }
-    } while (again)
-    running = undefined
-  }
-  const call = () => {
-    if (running) again = true
-    else running = loop()
-  }
-  return Object.assign(call, { idle: async () => await running })
 }
