@@ -30,6 +30,8 @@ export const statusOf = {
   too_many_requests: 429,
   internal: 500,
   secret_unreadable: 500,
+  http_unreachable: 502,
+  http_bad_answer: 502,
   mcp_unavailable: 502,
   mcp_bad_answer: 502,
   mcp_refused: 502,
@@ -37,6 +39,7 @@ export const statusOf = {
   database_unavailable: 503,
   overloaded: 503,
   vault_unavailable: 503,
+  http_timeout: 504,
   mcp_timeout: 504,
 } as const
 

@@ -30,8 +30,8 @@ const http: ToolSpec = {
   name: httpTool,
   description: [
     'Sends one HTTP request and returns {status, headers, body}; a JSON body comes back as JSON.',
-    'Where a secret belongs write {{credentials.NAME.KEY}}, in a header, the URL or the body; it is filled in on the way out, only for the hosts that the credential is for, and you never see it.',
-    'Private addresses cannot be reached. A large answer is cut.',
+    'Where a secret belongs write {{credentials.NAME.KEY}}, in a value of headers, query or body; it is filled in on the way out, only for the hosts that the credential is for, and you never see it.',
+    'Private addresses cannot be reached. An answer of more than 1 MB is refused.',
   ].join(' '),
   inputSchema: object(
     {
@@ -41,8 +41,15 @@ const http: ToolSpec = {
         enum: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
         description: 'GET when left out.',
       },
+      query: {
+        type: 'object',
+        maxProperties: 100,
+        additionalProperties: { type: ['string', 'number', 'boolean'] },
+        description: 'Added to the URL.',
+      },
       headers: { type: 'object', maxProperties: 50, additionalProperties: { type: 'string', maxLength: 8000 } },
       body: { description: 'A text is sent as it is, anything else as JSON.' },
+      timeoutMs: { type: 'integer', minimum: 1, maximum: 60_000 },
     },
     ['url'],
   ),

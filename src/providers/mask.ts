@@ -4,7 +4,11 @@ const minimum = 4
 
 /** Replaces every secret, also base64, URL and JSON encoded ones and those inside of a longer base64 text. */
 export function createMask(secrets: readonly string[]): (text: string) => string {
-  const forms = [...new Set(secrets.filter((secret) => secret.length >= minimum).flatMap(formsOf))]
+  const forms = [
+    ...new Set(
+      secrets.filter((secret) => secret.length >= minimum).flatMap((secret) => formsOf(secret.toWellFormed())),
+    ),
+  ]
   if (forms.length === 0) return (text) => text
   // The longest first: what is left of one that is a part of another would tell the rest.
   const pattern = new RegExp(
@@ -27,7 +31,14 @@ export function maskAll(value: unknown, mask: (text: string) => string): unknown
 
 function formsOf(secret: string): string[] {
   const url = encodeURIComponent(secret)
-  const plain = [secret, url, url.replaceAll('%20', '+'), JSON.stringify(secret).slice(1, -1), hex(secret)]
+  const plain = [
+    secret,
+    url,
+    url.replaceAll('%20', '+'),
+    encodeURI(secret),
+    JSON.stringify(secret).slice(1, -1),
+    hex(secret),
+  ]
   const forms = [...plain, ...base64Forms(secret)]
   return forms.filter((form) => form.length >= minimum)
 }

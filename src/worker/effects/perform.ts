@@ -1,6 +1,7 @@
 import { isMcpTool } from '../../engine/platform-tools.ts'
 import { AppError } from '../../errors.ts'
 import type { EffectContext, EffectProviders, ModelEffect, Outcome, PerformTool, ToolEffect } from './effect.ts'
+import { httpTool } from './http-tool.ts'
 import { mcpTool } from './mcp-tool.ts'
 import { askModel } from './model.ts'
 import { packageTool } from './package-tool.ts'
@@ -8,7 +9,11 @@ import { reportTool } from './report-tool.ts'
 import { skillTool } from './skill-tool.ts'
 
 /** Tools of the platform, by name; every other name is a tool of an MCP server or of the package. */
-const platformTools: Readonly<Record<string, PerformTool>> = { write_report: reportTool, load_skill: skillTool }
+const platformTools: Readonly<Record<string, PerformTool>> = {
+  write_report: reportTool,
+  load_skill: skillTool,
+  http: httpTool,
+}
 
 /**
  * Performs one effect. Whatever a tool, a model or a document does wrong comes back as the machine's input; throws only

@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import { createMask, maskAll } from '../../src/providers/mask.ts'
+
+t.test('a secret is hidden in every form, wherever it stands in a base64 text', async (t) => {
+  for (let round = 0; round < 200; round++) {
+    const secret = randomBytes(4 + (round % 60)).toString(round % 2 ? 'base64' : 'hex')
+    const mask = createMask([secret])
+    for (const before of ['', 'u:', 'user:', 'a', '€']) {
+      const whole = Buffer.from(`${before}${secret}:after`)
+      for (const encoding of ['utf8', 'base64', 'base64url', 'hex'] as const) {
+        const text = whole.toString(encoding)
+        const masked = mask(text)
+        t.match(masked, '[secret]', `${encoding} of ${before}${secret}`)
+        // All but the letters of base64 that it shares with its neighbours.
+        t.ok(
+          masked.length - '[secret]'.length <= text.length - Math.floor((secret.length * 4) / 3 - 3) ||
+            encoding !== 'base64',
+        )
+      }
+    }
+    t.notMatch(mask(encodeURIComponent(secret)), encodeURIComponent(secret))
+  }
+})
+
+t.test('a secret that is a part of another one tells nothing of it', async (t) => {
+  t.equal(createMask(['abcd', 'abcdefgh'])('abcdefgh abcd'), '[secret] [secret]')
+})
+
+t.test('names and values of JSON, and no shorter words than secrets have', async (t) => {
+  const mask = createMask(['topsecret', 'abc'])
+  t.same(maskAll({ topsecret: ['a topsecret', 1, null, { abc: true }] }, mask), {
+    '[secret]': ['a [secret]', 1, null, { abc: true }],
+  })
+  t.equal(createMask([])('anything'), 'anything')
+})
