@@ -1,7 +1,7 @@
 import type { Activation } from './machine.ts'
 import type { ChildStart } from './nodes/node.ts'
-import { ownKey } from './state.ts'
-import { endRun, nodeOf, type Walk } from './walk.ts'
+import { ownKey, type Spent } from './state.ts'
+import { endRun, nodeOf, parentOf, type Walk } from './walk.ts'
 
 /** Of a whole run, children included: a package may ask for fewer visits, and nothing else bounds the children. */
 const maxActivations = 10_000
@@ -23,6 +23,14 @@ export function remove(walk: Walk, { step, given = [] }: Activation): void {
 
 export function removeChildren(walk: Walk, step: number): void {
   for (const child of walk.activations.filter(({ parent }) => parent?.step === step)) remove(walk, child)
+}
+
+/** Counts what an activation used, for itself and for all that it works for. */
+export function spend(walk: Walk, { step }: Activation, { tokens, toolCalls }: Spent): void {
+  for (let at = walk.activations.find((one) => one.step === step); at; at = parentOf(walk, at)) {
+    const { spent = { tokens: 0, toolCalls: 0 } } = at
+    put(walk, { ...at, spent: { tokens: spent.tokens + tokens, toolCalls: spent.toolCalls + toolCalls } })
+  }
 }
 
 /** Goes to a node; its first attempt is begun when its turn comes. Ends the run when it has come here too often. */

@@ -12,6 +12,7 @@ type Next = ReadonlyMap<string, readonly string[]>
 export function checkShape(graph: Graph): GraphFault[] {
   const ids = new Set(graph.nodes.map((node) => node.id))
   const edges = graph.edges.filter((edge) => ids.has(edge.source) && ids.has(edge.target))
+  const helpers = helpersOf(graph)
   const starts = entriesOf(graph).filter((id) => ids.has(id))
   const ends = graph.terminalNodes.filter((id) => ids.has(id))
   const forwards = linksOf(edges, 'source', 'target')
@@ -19,7 +20,7 @@ export function checkShape(graph: Graph): GraphFault[] {
   const leaving = reach(ends, linksOf(edges, 'target', 'source'))
   const unlimited = new Set(graph.nodes.filter((node) => node.maxVisits === undefined).map((node) => node.id))
   return [
-    ...graph.nodes.flatMap((node, index) => checkReach(node, index, reached, leaving)),
+    ...graph.nodes.flatMap((node, index) => (helpers.has(node.id) ? [] : checkReach(node, index, reached, leaving))),
     ...cyclesAmong(unlimited, forwards).map((cycle) => cycleFault(cycle, graph.nodes)),
   ]
 }
@@ -27,6 +28,11 @@ export function checkShape(graph: Graph): GraphFault[] {
 /** Everywhere a run may start. */
 export function entriesOf(graph: Graph): string[] {
   return [graph.entryNode, ...Object.values(graph.entryPoints ?? {})]
+}
+
+/** Nodes that work for other nodes: no edge leads to them or away from them, and their outputs are not memory's. */
+export function helpersOf(graph: Graph): ReadonlySet<string> {
+  return new Set(graph.nodes.flatMap((node) => (node.type === 'subagent' ? [node.id] : [])))
 }
 
 function checkReach(node: Node, index: number, reached: Set<string>, leaving: Set<string>): GraphFault[] {

@@ -15,7 +15,7 @@ const maxDepth = 40
 const forbiddenKeys = new Set(['__proto__', 'constructor', 'prototype'])
 /** Parts of the original's model that are refused by name, so that nobody believes they work. */
 const notYet = new Set([
-  ...['router', 'subagent', 'map', 'llm_decide', 'clientFacing', 'subAgents', 'successCriteria', 'asyncEntryPoints'],
+  ...['router', 'map', 'llm_decide', 'asyncEntryPoints'],
   ...['conflictPolicy', 'branchFailurePolicy', 'nodeSchema', 'inputSchema', 'outputSchema'],
 ])
 /** With one of these a value may have another type than its schema says; references cannot be followed then. */
@@ -116,7 +116,7 @@ function faultOf({ instancePath: path, keyword, params, data, message = 'is wron
 }
 
 function kindReason(type: unknown): string {
-  const known = 'function, event_loop, approval'
+  const known = 'function, event_loop, subagent, approval'
   if (typeof type === 'string' && notYet.has(type)) return `"${type}" nodes are not supported yet; there are ${known}`
   return `there is no such type of node; there are ${known}`
 }

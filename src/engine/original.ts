@@ -1,3 +1,5 @@
+import { isMcpTool, isPlatformTool } from './platform-tools.ts'
+
 /**
  * agent.json of the engine that this one supersedes: snake_case, with a few other names. It is brought into our form
  * before anything is checked; a name in both forms is left alone and refused later as unknown.
@@ -61,7 +63,16 @@ function graphOf(graph: Json): Json {
   const each = (list: unknown) =>
     Array.isArray(list) ? list.map((item) => (isObject(item) ? rename(item) : item)) : list
   const loopConfig = isObject(renamed.loopConfig) ? rename(renamed.loopConfig) : renamed.loopConfig
-  return dropUndefined({ ...renamed, nodes: each(renamed.nodes), edges: each(renamed.edges), loopConfig })
+  const nodes = withSubagents(each(renamed.nodes), graph.nodes)
+  return dropUndefined({ ...renamed, nodes, edges: each(renamed.edges), loopConfig })
+}
+
+/** There any node may work for another one; here those that do are a type of their own. */
+function withSubagents(nodes: unknown, original: unknown): unknown {
+  if (!Array.isArray(nodes) || !Array.isArray(original)) return nodes
+  const lent = new Set(original.flatMap((node) => (isObject(node) ? node.sub_agents : [])))
+  const works = (node: unknown): node is Json => isObject(node) && node.type === 'event_loop' && lent.has(node.id)
+  return nodes.map((node) => (works(node) ? { ...node, type: 'subagent' } : node))
 }
 
 function policyOf(policy: unknown): unknown {
@@ -89,7 +100,8 @@ function toolsOf(root: Json, required: unknown): Json {
   if (!Array.isArray(required)) return { required_tools: required }
   const declared = Array.isArray(root.tools) ? root.tools : []
   const known = new Set(declared.map((tool) => (isObject(tool) ? tool.name : undefined)))
-  const more = required.filter((name) => !known.has(name) && name !== 'write_report')
+  const elsewhere = (name: unknown) => typeof name === 'string' && (isPlatformTool(name) || isMcpTool(name))
+  const more = required.filter((name) => !known.has(name) && !elsewhere(name))
   return {
     tools: [...declared, ...more.map((name) => ({ name, file: `tools/${name}.js`, description: String(name) }))],
   }

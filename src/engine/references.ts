@@ -5,6 +5,7 @@ import { isPlatformTool } from './platform-tools.ts'
 import { checkPolicy } from './policies.ts'
 import type { Manifest, Node } from './schema.ts'
 import { checkInputSchema, checkSchema } from './schemas.ts'
+import { checkSubagents } from './subagents.ts'
 import { checkToolNames } from './tool-names.ts'
 
 /** A systemPrompt that is the path of a file, not the text itself. */
@@ -24,6 +25,7 @@ export function checkReferences(manifest: Manifest, files: ReadonlyMap<string, s
     ...tools.flatMap((tool, index) => checkTool(tool, `/tools/${index}`, files)),
     ...graph.nodes.flatMap((node, index) => checkNode(node, `/graph/nodes/${index}`, manifest, files)),
     ...checkPlaces(manifest),
+    ...checkSubagents(manifest),
     ...checkKeys(manifest),
     ...checkEdges(manifest),
     ...checkShape(graph),
@@ -49,7 +51,7 @@ function checkNode(node: Node, path: string, manifest: Manifest, files: Readonly
   const terminal = manifest.graph.terminalNodes.includes(node.id)
   const faults = node.endsAs && !terminal ? [fault('endsAs', 'only a terminal node ends the run')] : []
   faults.push(...checkToolNames(node, path, manifest, files))
-  if (node.type === 'event_loop') {
+  if (node.type === 'event_loop' || node.type === 'subagent') {
     if (promptFile.test(node.systemPrompt) && !files.has(node.systemPrompt)) {
       faults.push(fault('systemPrompt', `the package has no file ${node.systemPrompt}`))
     }

@@ -31,25 +31,43 @@ const FunctionNode = strict(
   'One tool, no model.',
 )
 
+const modelNode = {
+  systemPrompt: text(20_000, 'The instructions: text, or the path of a file such as prompts/review.md.', 1),
+  tools: Type.Optional(
+    list(
+      ToolName('Name of a tool.'),
+      64,
+      'What the model may call: tools of this package, of the platform, of MCP servers.',
+    ),
+  ),
+  skills: Type.Optional(
+    list(Word('Name of a skill.'), 32, "Instructions that the model may load: the package's, or the organization's."),
+  ),
+  successCriteria: Type.Optional(text(4000, 'What must be true of the results. A second model checks it.', 1)),
+  model: Type.Optional(Word('What the model is for. Your organization decides which model that is. "default" else.')),
+  maxIterations: Type.Optional(whole(1, 50, 'Model turns in one attempt. The value of loopConfig when left out.')),
+  maxToolCalls: Type.Optional(whole(1, 10_000, 'Calls in one visit, those of its subagents included.')),
+  maxTokens: Type.Optional(whole(1, 100_000_000, 'Tokens in one visit, those of its subagents included.')),
+}
+
 const EventLoopNode = strict(
   {
     ...commonNode,
+    ...modelNode,
     type: Type.Literal('event_loop'),
-    systemPrompt: text(20_000, 'The instructions: text, or the path of a file such as prompts/review.md.', 1),
-    tools: Type.Optional(
-      list(
-        ToolName('Name of a tool.'),
-        64,
-        'What the model may call: tools of this package, of the platform, of MCP servers.',
-      ),
+    clientFacing: Type.Optional(
+      Type.Boolean({ default: false, description: 'Whether the model talks with the person in the chat.' }),
     ),
-    skills: Type.Optional(
-      list(Word('Name of a skill.'), 32, "Instructions that the model may load: the package's, or the organization's."),
+    subAgents: Type.Optional(
+      list(Type.String({ maxLength: 64 }), 16, 'Ids of subagent nodes that the model may give tasks to.'),
     ),
-    model: Type.Optional(Word('What the model is for. Your organization decides which model that is. "default" else.')),
-    maxIterations: Type.Optional(whole(1, 50, 'Model turns in one attempt. The value of loopConfig when left out.')),
   },
   'A model that works in turns and may call tools.',
+)
+
+const SubagentNode = strict(
+  { ...commonNode, ...modelNode, type: Type.Literal('subagent') },
+  'A model that works for another one: it gets a task, and its outputs are the answer. No edge leads there.',
 )
 
 const ApprovalNode = strict(
@@ -67,10 +85,10 @@ const ApprovalNode = strict(
 )
 
 export const AnyNode = Type.Unsafe<
-  Static<typeof FunctionNode> | Static<typeof EventLoopNode> | Static<typeof ApprovalNode>
+  Static<typeof FunctionNode> | Static<typeof EventLoopNode> | Static<typeof SubagentNode> | Static<typeof ApprovalNode>
 >({
   type: 'object',
   required: ['type'],
   discriminator: { propertyName: 'type' },
-  oneOf: [FunctionNode, EventLoopNode, ApprovalNode],
+  oneOf: [FunctionNode, EventLoopNode, SubagentNode, ApprovalNode],
 })

@@ -103,7 +103,10 @@ const McpServer = strict({
 })
 
 const Credential = strict({
-  name: Word('Name of one of the credentials of your organization.'),
+  name: Type.String({
+    pattern: '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$',
+    description: 'Name of a credential of your organization.',
+  }),
   type: oneOf(['api_key', 'bearer_token', 'basic_auth', 'oauth2', 'custom'], 'What kind of secret it is.'),
   description: Type.Optional(text(1000, 'What it is for, and where to get it.')),
 })

@@ -10,14 +10,28 @@ export interface PendingCall {
   readonly kind: Effect['kind'] | 'child'
   readonly tool?: string
   readonly toolCallId?: string
+  /** Of a model: a second opinion, not a turn. */
+  readonly purpose?: 'judge'
 }
 
 /** Where the conversation of an event_loop node stands. */
 export interface LoopState {
+  /** Turns so far. */
   readonly iteration: number
+  /** The same since a person last said something: what maxIterations limits. */
+  readonly turns: number
   readonly messages: readonly Message[]
   /** Set by the model so far; they reach memory when the node completes. */
   readonly outputs: Memory
+  /** Turns in a row that got nowhere. */
+  readonly idle: number
+  /** A fingerprint of the latest call, how often in a row it was asked for, and whether the model was told to stop. */
+  readonly repeated: { readonly call: string; readonly times: number; readonly told: boolean }
+}
+
+export interface Spent {
+  readonly tokens: number
+  readonly toolCalls: number
 }
 
 /** One node being worked on. */
@@ -32,6 +46,8 @@ export interface Activation {
   readonly calls: number
   readonly pending: readonly PendingCall[]
   readonly loop: LoopState | null
+  /** What models and tools were used, over all attempts, by it and by all that works for it. */
+  readonly spent?: Spent
   /** Of a child: what waits for its end. Edges neither lead to a child nor away from it. */
   readonly parent?: { readonly step: number; readonly call: string }
   /** Of a child: the keys that it was given; memory holds their values under `ownKey`. */

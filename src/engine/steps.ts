@@ -1,4 +1,4 @@
-import { put, remove, removeChildren, spawn, visit } from './activations.ts'
+import { put, remove, removeChildren, spawn, spend, visit } from './activations.ts'
 import { leave } from './leave.ts'
 import type { Activation, Effect, Input, PendingCall, ToolResult } from './machine.ts'
 import { approvalNode } from './nodes/approval.ts'
@@ -14,6 +14,7 @@ const maxIdleAttempts = 12
 const behaviours: { readonly [Type in Node['type']]: Behaviour<Node & { type: Type }> } = {
   function: functionNode,
   event_loop: eventLoopNode,
+  subagent: eventLoopNode,
   approval: approvalNode,
 }
 
@@ -76,17 +77,23 @@ function attempt(walk: Walk, activation: Activation): Progress {
 function give(walk: Walk, input: Answer): boolean {
   const call = input.kind === 'decision' ? input.approval : input.call
   const activation = walk.activations.find((one) => one.pending.some((pending) => pending.call === call))
-  const pending = activation?.pending.find((one) => one.call === call)
-  if (!activation || pending?.kind !== kindOfAnswer[input.kind]) return false
+  const asked = activation?.pending.find((one) => one.call === call)
+  if (!activation || asked?.kind !== kindOfAnswer[input.kind]) return false
   if (input.kind === 'tool_result') {
     const { result } = input
     const { step, nodeId } = activation
-    const data = { step, call, tool: pending.tool, ok: result.ok, ...(result.ok ? {} : { code: result.error.code }) }
+    const data = { step, call, tool: asked.tool, ok: result.ok, ...(result.ok ? {} : { code: result.error.code }) }
     walk.events.push({ type: 'tool_call_completed', nodeId, data })
   }
-  const rest = { ...activation, pending: activation.pending.filter((one) => one.call !== call) }
+  if (input.kind === 'model_result' && input.result.ok) {
+    const { inputTokens, outputTokens } = input.result.usage
+    spend(walk, activation, { tokens: inputTokens + outputTokens, toolCalls: 0 })
+  }
+  const { spent } = walk.activations.find(({ step }) => step === activation.step) ?? {}
+  const pending = activation.pending.filter((one) => one.call !== call)
+  const rest = { ...activation, ...(spent ? { spent } : {}), pending }
   const scene = sceneOf(walk, rest)
-  settle(walk, rest, behaviourOf(scene.node).answer(scene, rest, pending, input))
+  settle(walk, rest, behaviourOf(scene.node).answer(scene, rest, asked, input))
   return true
 }
 
@@ -99,7 +106,10 @@ function settle(walk: Walk, before: Activation, progress: Progress): void {
   const { activation, children = [] } = progress
   put(walk, activation)
   const known = new Set(before.pending.map(({ call }) => call))
-  for (const pending of activation.pending) if (!known.has(pending.call)) perform(walk, activation, pending)
+  const asked = activation.pending.filter(({ call }) => !known.has(call))
+  const toolCalls = asked.filter(({ kind }) => kind !== 'model' && kind !== 'approval').length
+  if (toolCalls > 0) spend(walk, activation, { tokens: 0, toolCalls })
+  for (const pending of asked) perform(walk, activation, pending)
   for (const child of children) spawn(walk, activation, child)
 }
 

@@ -29,7 +29,8 @@ export function checkToolNames(node: Node, path: string, manifest: Manifest, fil
   }
   if (!('tools' in node)) return []
   return (node.tools ?? []).flatMap((name, at) => {
-    const reason = given[name] ?? nameFault(name, manifest, files)
+    const asksNobody = name === askUser && node.type === 'subagent'
+    const reason = asksNobody ? 'a subagent talks to nobody' : (given[name] ?? nameFault(name, manifest, files))
     return reason ? [{ path: `${path}/tools/${at}`, reason }] : []
   })
 }

@@ -1,40 +1,8 @@
 import t from 'tap'
-import type { Effect, ModelResult } from '../../src/engine/machine.ts'
-import { type Draft, packageOf, smallest } from './packages.ts'
-import { broken, done, type Played, play, set, turn, type World } from './play.ts'
-
-type ModelEffect = Extract<Effect, { kind: 'model' }>
-
-const lookUp = { type: 'object', properties: { q: { type: 'integer' } } }
-
-/** One model with two tools; `turns` are its answers, the last one again and again. */
-function talk(turns: ModelResult[], world: World = {}, change: (node: Draft, draft: Draft) => void = () => {}): Played {
-  const draft = smallest()
-  draft.tools.push({
-    name: 'look_up',
-    file: 'tools/look-up.js',
-    description: 'Looks up.',
-    inputSchema: lookUp,
-  })
-  draft.graph.nodes[0] = {
-    id: 'answer',
-    type: 'event_loop',
-    systemPrompt: 'prompts/draft.md',
-    inputKeys: ['question'],
-    outputKeys: ['reply', 'aside'],
-    nullableOutputKeys: ['aside'],
-    tools: ['echo', 'look_up', 'write_report'],
-  }
-  change(draft.graph.nodes[0], draft)
-  let count = 0
-  return play(packageOf(draft), { model: () => turns[Math.min(count++, turns.length - 1)] as ModelResult, ...world })
-}
-
-const turns = ({ effects }: Played) => effects.filter((effect): effect is ModelEffect => effect.kind === 'model')
-const outcome = ({ last }: Played) => [last.status, last.error?.code, last.error?.message].filter(Boolean).join(': ')
-const saidTo = (played: Played, index: number) => turns(played)[index]?.messages.slice(2)
-const eventsOf = (played: Played, type: string) =>
-  played.transitions.flatMap(({ events }) => events).filter((event) => event.type === type)
+import type { ModelResult } from '../../src/engine/machine.ts'
+import { packageOf, smallest } from './packages.ts'
+import { broken, done, play, set, turn, type World } from './play.ts'
+import { busy, eventsOf, outcome, saidTo, talk, turns } from './talk.ts'
 
 t.test('the first turn: instructions, inputs, tools', async (t) => {
   const played = talk([turn(set('reply', 'so'))])
@@ -70,13 +38,13 @@ t.test('what is missing is asked for again, up to the limit', async (t) => {
     { role: 'assistant', content: 'Hello!', toolCalls: [] },
     { role: 'user', content: 'Not done: set reply with set_output.' },
   ])
-  const never = talk([turn('Hello!')], {}, (node) => Object.assign(node, { maxIterations: 4 }))
+  const never = talk(busy, {}, (node) => Object.assign(node, { maxIterations: 4 }))
   t.equal(
     outcome(never),
     'failed: iteration_limit: "answer" failed: the model did not finish in 4 turns; not set: reply',
   )
   t.equal(turns(never).length, 4)
-  t.equal(turns(talk([turn('?')])).length, 10, 'the limit of the graph')
+  t.equal(turns(talk(busy)).length, 10, 'the limit of the graph')
 })
 
 t.test('tools of a turn run side by side; their answers go back in the order of the calls', async (t) => {
@@ -119,7 +87,7 @@ t.test('what a model does wrong is told to it', async (t) => {
     [turn(set('__proto__', 1)), /^error: key must be one of/],
     [turn(set('reply', null)), /^error: reply needs a value$/],
     [turn(['look_up', { q: 'one' }]), /^error input_invalid: look_up does not take this: \/q must be integer$/],
-    [turn(['set_output', 'reply=1']), /^error: key must be one of/],
+    [turn(['set_output', 'reply=1']), /^error: the arguments must be a JSON object/],
   ]
   for (const [wrong, answer] of tellings) {
     const played = talk([wrong, turn(set('reply', 'so'))])
@@ -140,27 +108,22 @@ t.test('calls above the limit are dropped, and the model is told', async (t) => 
   t.match(saidTo(played, 1)?.at(-1), { role: 'user', content: 'Only the first 3 of your 5000 calls were made.' })
 })
 
-t.test('a conversation that grows too long ends the attempt, and a retry begins a new one', async (t) => {
-  const chatty = { tool: () => done('x'.repeat(20_000_000)) }
-  const limit = (_node: Draft, { graph }: Draft) => Object.assign(graph, { loopConfig: { maxHistoryTokens: 1000 } })
-  const played = talk([turn(['echo', {}])], chatty, limit)
-  t.match(
-    outcome(played),
-    /^failed: history_limit: "answer" failed: the conversation has about \d+ tokens, more than 1000/,
-  )
-  t.ok(JSON.stringify(played.transitions).length < 20_000, 'no checkpoint holds what was cut')
-  const again = talk([turn(['echo', {}]), turn(set('reply', 'so'))], chatty, (node, draft) => {
-    limit(node, draft)
-    node.maxRetries = 1
-  })
-  t.equal(outcome(again), 'completed')
-  t.equal(saidTo(again, 1)?.length, 0, 'a new conversation')
-  const first = talk([turn('')], {}, (node, draft) => {
-    limit(node, draft)
+t.test('instructions that are too long fail the attempt before anything is asked', async (t) => {
+  const first = talk([turn('')], {}, (node, { graph }) => {
+    graph.loopConfig = { maxHistoryTokens: 1000 }
     Object.assign(node, { systemPrompt: 'y'.repeat(5000), maxRetries: 10 })
   })
-  t.match(outcome(first), 'failed: history_limit')
+  t.match(outcome(first), /^failed: history_limit: .*the conversation has about \d+ tokens, more than 1000/)
   t.equal(turns(first).length, 0)
+})
+
+t.test('a retry begins a new conversation', async (t) => {
+  const wrong = turn(['echo', {}])
+  const played = talk([wrong, wrong, wrong, wrong, turn(set('reply', 'so'))], {}, (node) => {
+    node.maxRetries = 1
+  })
+  t.equal(outcome(played), 'completed')
+  t.equal(saidTo(played, 4)?.length, 0)
 })
 
 t.test('a model that cannot be reached fails the attempt', async (t) => {

@@ -99,6 +99,34 @@ t.test('the declarative form of the original becomes ours', async (t) => {
   t.notOk('model' in think!)
 })
 
+t.test('what a model may do besides', async (t) => {
+  const draft = original()
+  draft.graph.nodes[1] = {
+    ...draft.graph.nodes[1],
+    client_facing: true,
+    success_criteria: 'Be good.',
+    sub_agents: ['helper'],
+    tools: ['http'],
+  }
+  draft.graph.nodes.push({
+    ...{ id: 'helper', node_type: 'event_loop', client_facing: false, sub_agents: [] },
+    ...{ system_prompt: 'Help.', output_keys: ['found'] },
+  })
+  draft.required_tools.push('http')
+  const { manifest } = packageOf(draft)
+  t.match(manifest.graph.nodes[1], { clientFacing: true, successCriteria: 'Be good.', subAgents: ['helper'] })
+  t.match(manifest.graph.nodes.at(-1), { type: 'subagent', systemPrompt: 'Help.' })
+  t.notOk(
+    manifest.tools?.some(({ name }) => name === 'http'),
+    'the platform has it',
+  )
+  draft.graph.nodes[1].sub_agents = ['other']
+  t.match(faultsOf(draft), [
+    { path: '/graph/nodes/1/sub_agents/0', reason: 'there is no subagent node "other"' },
+    { path: /^\/graph\/nodes\// },
+  ])
+})
+
 t.test('metadata may name the package', async (t) => {
   const draft = { ...original(), metadata: { name: 'tracking', version: '2.1.0', description: 'Tracks.' } }
   t.match(packageOf(draft).manifest, { name: 'tracking', version: '2.1.0', description: 'Tracks.' })
@@ -112,18 +140,6 @@ t.test('what cannot be done yet is refused, at the place and by the name that it
   }
   const of = (path: string, reason: string) => [{ file: 'agent.json', path, reason }]
   const first = (draft: Draft) => draft.graph.nodes[0]
-  t.match(
-    refused((draft) => Object.assign(first(draft), { client_facing: true })),
-    of('/graph/nodes/0/client_facing', 'not supported yet'),
-  )
-  t.match(
-    refused((draft) => Object.assign(first(draft), { sub_agents: ['other'] })),
-    of('/graph/nodes/0/sub_agents', 'not supported yet'),
-  )
-  t.match(
-    refused((draft) => Object.assign(first(draft), { success_criteria: 'be good' })),
-    of('/graph/nodes/0/success_criteria', 'not supported yet'),
-  )
   t.match(
     refused((draft) => Object.assign(first(draft), { node_type: 'router' })),
     of('/graph/nodes/0/node_type', '"router" nodes are not supported yet'),

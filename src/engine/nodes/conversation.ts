@@ -1,126 +1,90 @@
-import type { Memory, Message, ModelResult, ToolCall, ToolSpec } from '../machine.ts'
+import type { Memory, Message, ToolCall } from '../machine.ts'
 import type { Plan } from '../plan.ts'
-import { isMcpTool, mayCall, platformTools, setOutput } from '../platform-tools.ts'
-import type { Node } from '../schema.ts'
-import { isObject } from './node.ts'
-import { checkInput } from './tool.ts'
+import { askUser, delegate, loadSkill, setOutput } from '../platform-tools.ts'
+import type { Activation, LoopState } from '../state.ts'
+import { canAsk, type LoopNode, skillsOf, subAgentsOf, talksTo } from './loop-tools.ts'
+import { inputsOf, isObject, type Scene } from './node.ts'
+import { asJsonLines, charactersIn, cut } from './text.ts'
 
-type LoopNode = Node & { type: 'event_loop' }
-
-const charactersPerToken = 4
-
-/** A rough count, the same for every model: four characters a token. */
-export function conversationTokens(messages: readonly Message[]): number {
-  const characters = messages.reduce((sum, message) => {
-    const calls = message.role === 'assistant' ? JSON.stringify(message.toolCalls).length : 0
-    return sum + message.content.length + calls
-  }, 0)
-  return Math.ceil(characters / charactersPerToken)
-}
-
-/** The author's instructions, what must be set and how, and the node's inputs as JSON. */
-export function firstMessages(node: LoopNode, plan: Plan, inputs: Memory): Message[] {
-  const keys = node.outputKeys ?? []
-  const optional = keys.filter((key) => node.nullableOutputKeys?.includes(key))
-  const task = [plan.promptOf(node.systemPrompt)]
-  if (keys.length > 0)
-    task.push(`Give your results by calling ${setOutput} once for each of these keys: ${keys.join(', ')}.`)
-  if (optional.length > 0) task.push(`These may be left out: ${optional.join(', ')}.`)
-  const data = Object.entries(inputs).map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
-  return [
-    { role: 'system', content: task.join('\n\n') },
-    { role: 'user', content: data.length > 0 ? `Inputs, each as JSON:\n${data.join('\n')}` : 'Begin.' },
+/** A conversation that has not begun: the author's instructions, what must be set and how, and the inputs as JSON. */
+export function newConversation(scene: Scene<LoopNode>, activation: Activation): LoopState {
+  const data = asJsonLines(inputsFor(scene, activation))
+  const messages: Message[] = [
+    { role: 'system', content: instructions(scene.node, scene.plan) },
+    { role: 'user', content: data === '' ? 'Begin.' : `Inputs, each as JSON:\n${data}` },
   ]
+  const repeated = { call: '', times: 0, told: false }
+  return { iteration: 0, turns: 0, messages, outputs: {}, idle: 0, repeated }
 }
 
-/** Every tool that the model may call in this node. */
-export function toolsFor(node: LoopNode, plan: Plan): ToolSpec[] {
-  const own = (node.tools ?? [])
-    .filter((name) => !isMcpTool(name))
-    .map((name): ToolSpec => {
-      const { description = '', inputSchema = { type: 'object' } } =
-        platformTools.get(name) ?? plan.tools.get(name) ?? {}
-      return { name, description, inputSchema }
-    })
-  return node.outputKeys?.length ? [setOutputSpec(node.outputKeys), ...own] : own
+/** What came of a call, for the model to see; never more than a quarter of what the conversation may hold. */
+export function answered({ id, name }: Pick<ToolCall, 'id' | 'name'>, text: string, plan: Plan): Message {
+  return { role: 'tool', toolCallId: id, name, content: cut(text, charactersIn(plan.limits.maxHistoryTokens) / 4) }
 }
 
-/** A turn of the model, with what can be answered at once already answered. */
-export interface Received {
-  readonly messages: readonly Message[]
-  readonly outputs: Memory
-  /** Keys that were set in this turn. */
-  readonly set: readonly string[]
-  /** Calls that are to be made. */
-  readonly calls: readonly ToolCall[]
-  /** Whether a call was answered with an error that the model has to see. */
-  readonly refused: boolean
+/** What the model said last. */
+export function lastTurn(messages: readonly Message[]): Message & { role: 'assistant' } {
+  const turn = messages.findLast((message) => message.role === 'assistant')
+  if (turn?.role !== 'assistant') throw new Error('the model has said nothing yet')
+  return turn
+}
+
+/** What a call of the latest turn was given. */
+export function argumentsOf(messages: readonly Message[], toolCallId: string | undefined): Record<string, unknown> {
+  const given = lastTurn(messages).toolCalls.find(({ id }) => id === toolCallId)?.arguments
+  return isObject(given) ? given : {}
 }
 
 /**
- * Takes in a turn. The model's call ids are replaced, since it may use one twice; calls above the limit are dropped,
- * and it is told so.
+ * The conversation once the latest turn has all its answers. They come in any order; it goes on as if they had come in
+ * the order of the calls. Together they take half of what the conversation may hold: the largest are cut.
  */
-export function receive(
-  call: string,
-  turn: ModelResult & { ok: true },
-  node: LoopNode,
-  plan: Plan,
-  before: Memory,
-): Received {
-  const most = plan.limits.maxToolCallsPerTurn
-  const toolCalls = turn.toolCalls.slice(0, most).map((asked, index): ToolCall => {
-    const given = isObject(asked.arguments) ? asked.arguments : {}
-    return {
-      id: `call_${call.replace('.', '_')}_${index + 1}`,
-      name: String(asked.name).slice(0, 130),
-      arguments: given,
-    }
-  })
-  const outputs: Memory = { ...before }
-  const set: string[] = []
-  const answers: Message[] = []
-  const calls: ToolCall[] = []
-  let refused = false
-  for (const asked of toolCalls) {
-    const problem = asked.name === setOutput ? setFrom(asked, node, outputs, set) : checkCall(asked, node, plan)
-    if (problem !== null) refused = true
-    if (problem === null && asked.name !== setOutput) calls.push(asked)
-    else answers.push({ role: 'tool', toolCallId: asked.id, name: asked.name, content: problem ?? 'ok' })
-  }
-  const messages: Message[] = [{ role: 'assistant', content: turn.text, toolCalls }, ...answers]
-  if (turn.toolCalls.length > most) {
-    refused = true
-    messages.push({ role: 'user', content: `Only the first ${most} of your ${turn.toolCalls.length} calls were made.` })
-  }
-  return { messages, outputs, set, calls, refused }
+export function settled(messages: readonly Message[], plan: Plan): Message[] {
+  const turn = messages.findLastIndex((message) => message.role === 'assistant')
+  const asked = lastTurn(messages).toolCalls
+  const after = messages.slice(turn + 1)
+  const answers = asked.flatMap(({ id }) => after.filter((one) => one.role === 'tool' && one.toolCallId === id))
+  const most = shareOf(
+    answers.map(({ content }) => content.length),
+    charactersIn(plan.limits.maxHistoryTokens) / 2,
+  )
+  const fitting = answers.map((answer) => ({ ...answer, content: cut(answer.content, most) }))
+  return [...messages.slice(0, turn + 1), ...fitting, ...after.filter((message) => message.role !== 'tool')]
 }
 
-function setFrom(asked: ToolCall, node: LoopNode, outputs: Memory, set: string[]): string | null {
-  const { key, value } = asked.arguments as { key?: unknown; value?: unknown }
+/** The largest size that each may have so that all fit: small ones leave their share to the others. */
+function shareOf(sizes: readonly number[], room: number): number {
+  let left = room
+  const ascending = [...sizes].sort((a, b) => a - b)
+  for (const [index, size] of ascending.entries()) {
+    const share = Math.floor(left / (ascending.length - index))
+    if (size > share) return share
+    left -= size
+  }
+  return Math.max(0, ...sizes)
+}
+
+function instructions(node: LoopNode, plan: Plan): string {
   const keys = node.outputKeys ?? []
-  if (typeof key !== 'string' || !keys.includes(key)) return `error: key must be one of ${keys.join(', ')}`
-  if ((value ?? null) === null && !node.nullableOutputKeys?.includes(key)) return `error: ${key} needs a value`
-  outputs[key] = value ?? null
-  set.push(key)
-  return null
+  const optional = keys.filter((key) => node.nullableOutputKeys?.includes(key))
+  const own = skillsOf(node, plan).flatMap((name) => plan.skills.get(name) ?? [])
+  const parts = [
+    plan.promptOf(node.systemPrompt),
+    keys.length > 0 && `Give your results by calling ${setOutput} once for each of these keys: ${keys.join(', ')}.`,
+    optional.length > 0 && `These may be left out: ${optional.join(', ')}.`,
+    own.length > 0 &&
+      `Skills, to be loaded with ${loadSkill} when one fits:\n${own.map((one) => `- ${one.name}: ${one.description}`).join('\n')}`,
+    talksTo(node)
+      ? `You talk with a person. What you say without calling a tool is shown to them, and what they answer comes back to you. Ask with ${askUser} when they should see inputs or results beside the question.`
+      : canAsk(node) && `A person answers what you ask with ${askUser}.`,
+    subAgentsOf(node).length > 0 &&
+      `Other agents work for you: give them tasks with ${delegate}. They know nothing of this conversation.`,
+  ]
+  return parts.filter((part) => typeof part === 'string').join('\n\n')
 }
 
-function checkCall(asked: ToolCall, node: LoopNode, plan: Plan): string | null {
-  if (!mayCall(node.tools ?? [], asked.name)) return `error: there is no tool ${asked.name}`
-  const problem = checkInput(plan, asked.name, asked.arguments)
-  return problem && `error ${problem.code}: ${problem.message}`
-}
-
-function setOutputSpec(keys: readonly string[]): ToolSpec {
-  return {
-    name: setOutput,
-    description: 'Sets one result of this task.',
-    inputSchema: {
-      type: 'object',
-      required: ['key', 'value'],
-      additionalProperties: false,
-      properties: { key: { type: 'string', enum: keys }, value: { description: 'Any JSON value.' } },
-    },
-  }
+/** A subagent gets its task besides what its keys name. */
+function inputsFor(scene: Scene<LoopNode>, activation: Activation): Memory {
+  const inputs = inputsOf(scene, activation)
+  return activation.parent ? { task: scene.read('task') ?? null, ...inputs } : inputs
 }
