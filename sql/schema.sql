@@ -161,11 +161,13 @@ create table app.approvals (
   not_requester boolean not null default false,
   expires_at timestamp(3) with time zone,
   edited_hash text,
+  decisive uuid[],
   constraint approvals_pkey PRIMARY KEY (tenant_id, id),
   constraint approvals_check CHECK (((status = ANY (ARRAY['pending'::text, 'withdrawn'::text])) = (decided_at IS NULL))),
   constraint approvals_check1 CHECK (((decided_at IS NULL) = (decided_by IS NULL))),
   constraint approvals_check2 CHECK (((escalated_deciders IS NULL) = (escalated_quorum IS NULL))),
   constraint approvals_check3 CHECK (((stage = 1) OR (escalated_deciders IS NOT NULL))),
+  constraint approvals_check4 CHECK (((decisive IS NULL) = (decided_at IS NULL))),
   constraint approvals_escalated_quorum_check CHECK (((escalated_quorum >= 1) AND (escalated_quorum <= 10))),
   constraint approvals_quorum_check CHECK (((quorum >= 1) AND (quorum <= 10))),
   constraint approvals_stage_check CHECK ((stage = ANY (ARRAY[1, 2]))),
@@ -186,7 +188,7 @@ create policy tenant on app.approvals for all to enginex_app using (tenant_id = 
 grant select on app.approvals to enginex_app;
 grant insert, select on app.approvals to enginex_backup;
 grant insert (session_id, run_id, call, node_id, title, payload, payload_hash, policy, deciders, quorum, escalated_deciders, escalated_quorum, requesters, not_requester, expires_at) on app.approvals to enginex_app;
-grant update (status, edited, reason, decided_at, decided_by, stage, expires_at, edited_hash) on app.approvals to enginex_app;
+grant update (status, edited, reason, decided_at, decided_by, stage, expires_at, edited_hash, decisive) on app.approvals to enginex_app;
 grant select (tenant_id, id, status, expires_at) on app.approvals to enginex_doors;
 
 create table app.audit_entries (

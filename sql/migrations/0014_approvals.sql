@@ -61,10 +61,12 @@ alter table app.approvals
   add column expires_at timestamptz(3),
   -- Of what is asked with the proposal as people have changed it; null while nobody has.
   add column edited_hash text,
+  -- The answers that ended it.
+  add column decisive uuid[],
   add check ((escalated_deciders is null) = (escalated_quorum is null)),
   add check (stage = 1 or escalated_deciders is not null);
 grant insert (deciders, quorum, escalated_deciders, escalated_quorum, requesters, not_requester, expires_at),
-      update (stage, expires_at, edited_hash) on app.approvals to enginex_app;
+      update (stage, expires_at, edited_hash, decisive) on app.approvals to enginex_app;
 create index on app.approvals (tenant_id, expires_at, id) where status = 'pending' and expires_at is not null;
 
 -- What each person answered. The approval's own answer follows from these.
@@ -115,6 +117,9 @@ begin
     from app.approvals where decided_at is not null;
   get diagnostics v_copied = row_count;
   if v_copied <> v_decided then raise exception '% of % decisions were copied', v_copied, v_decided; end if;
+  update app.approvals a set decisive = array[d.id]
+    from app.approval_decisions d where d.tenant_id = a.tenant_id and d.approval_id = a.id;
+  alter table app.approvals add check ((decisive is null) = (decided_at is null));
   alter table app.approvals force row level security;
   alter table app.runs force row level security;
 end $$;

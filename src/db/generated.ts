@@ -89,6 +89,7 @@ export interface Approvals {
   decided_at: Timestamp | null;
   decided_by: string | null;
   deciders: Generated<string[]>;
+  decisive: string[] | null;
   edited: Json | null;
   edited_hash: string | null;
   escalated_deciders: string[] | null;

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { decisionsOf } from '../../src/features/approvals/service.ts'
+import { decide, decisionsOf } from '../../src/features/approvals/service.ts'
 import { writeArchive } from '../../src/providers/archive.ts'
 import { TenantContext } from '../../src/tenancy/context.ts'
 import { testApp } from '../support/app.ts'
@@ -62,15 +62,10 @@ t.test('35 a decision names its person by what they cannot choose themselves', a
   const person = { tenantId: acme.tenantId, userId: acme.members.operator, kind: 'user', status: 'active' } as const
   const name = 'The Boss <boss@acme.test>'
   await doors.mirrorMembership({ ...person, roles: ['operator'], email: 'operator@acme.test', name, notBefore: null })
-  const { runId, approvalId } = await seedWork(admin, services.files, acme)
-  const decided = `update app.approvals set status = 'approved', reason = 'x', decided_at = now(), decided_by = $1 where id = $2`
-  await admin.query(decided, [`user:${person.userId}`, approvalId])
-  const tenant = TenantContext.open(
-    database,
-    acme.tenantId,
-    { userId: person.userId, issuedAt: new Date().toISOString(), roles: ['operator'] },
-    'approvals:read',
-  )
+  const { runId, approvalId, payloadHash } = await seedWork(admin, services.files, acme)
+  const member = { userId: person.userId, issuedAt: new Date().toISOString(), roles: ['operator'] }
+  const tenant = TenantContext.open(database, acme.tenantId, member, 'approvals:write')
+  await decide(tenant, approvalId, { decision: 'approve', payloadHash, reason: 'x' }, new Date())
   const [decision] = await decisionsOf(tenant.rows, runId)
   t.match(decision, { decidedBy: /^operator@acme\.test \(The Boss/ })
 })

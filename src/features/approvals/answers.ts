@@ -21,6 +21,7 @@ export const listAnswers = prepare<{ approvalId: string }>()((db, value) =>
       join.on('memberships.user_id', '=', giver).on('memberships.status', '=', 'active'),
     )
     .select([
+      'given.id',
       'given.decision',
       'given.actor',
       'given.for_user_id',
@@ -77,10 +78,8 @@ export async function insertAnswer(
     edited: unknown
     reason: string
   },
-): Promise<void> {
+): Promise<string> {
   const edited = row.edited === undefined ? null : JSON.stringify(row.edited)
-  await tx
-    .insertInto('approval_decisions')
-    .values({ ...row, edited })
-    .execute()
+  const inserted = tx.insertInto('approval_decisions').values({ ...row, edited })
+  return (await inserted.returning('id').executeTakeFirstOrThrow()).id
 }

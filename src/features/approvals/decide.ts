@@ -54,7 +54,7 @@ export async function answer(
   const edited = editedValues(approval, decision)
   const hash = edited === undefined ? decision.payloadHash : hashAfter(approval, edited)
   const forUserId = place === userId ? null : place
-  await insertAnswer(tx, {
+  const answerId = await insertAnswer(tx, {
     approval_id: id,
     stage: approval.stage,
     decision: decision.decision,
@@ -70,7 +70,8 @@ export async function answer(
     payloadHash: decision.payloadHash,
     ...(forUserId === null ? {} : { forUserId }),
   })
-  await settle(tx, run, { ...approval, edited_hash: edited === undefined ? approval.edited_hash : hash }, decision, now)
+  const standing = { ...approval, edited_hash: edited === undefined ? approval.edited_hash : hash }
+  await settle(tx, run, standing, { ...decision, answerId }, now)
 }
 
 /** Whether this person has given this very answer before. Throws already_decided when it was another one. */
@@ -120,19 +121,20 @@ async function settle(
   tx: TenantQueries,
   run: RunRow,
   approval: ApprovalRow,
-  decision: Decision,
+  decision: Decision & { answerId: string },
   now: Date,
 ): Promise<void> {
   const { id, node_id: nodeId, edited_hash } = approval
-  const { reason } = decision
+  const { reason, answerId } = decision
   const quorum = quorumOf(approval)
-  const agreed = agreeing(approval, await listAnswers(tx, { approvalId: id })).length
+  const agreed = agreeing(approval, await listAnswers(tx, { approvalId: id })).map((one) => one.id)
   if (decision.decision === 'reject') {
-    await endApproval(tx, run, approval, { status: 'rejected', reason }, now)
-  } else if (agreed >= quorum) {
-    await endApproval(tx, run, approval, { status: edited_hash === null ? 'approved' : 'edited', reason }, now)
+    await endApproval(tx, run, approval, { status: 'rejected', reason, decisive: [answerId] }, now)
+  } else if (agreed.length >= quorum) {
+    const status = edited_hash === null ? 'approved' : 'edited'
+    await endApproval(tx, run, approval, { status, reason, decisive: agreed }, now)
   } else {
-    const data = { approvalId: id, decision: decision.decision, agreed, quorum }
+    const data = { approvalId: id, decision: decision.decision, agreed: agreed.length, quorum }
     await appendEvents(tx, run.session_id, run.id, [{ type: 'approval_answered', nodeId, data }])
   }
 }
@@ -144,7 +146,7 @@ export async function endApproval(
   tx: TenantQueries,
   run: RunRow,
   { id, node_id: nodeId }: Pick<ApprovalRow, 'id' | 'node_id'>,
-  end: { status: keyof typeof decisionOf; reason: string },
+  end: { status: keyof typeof decisionOf; reason: string; decisive: string[] },
   now: Date,
   expired = false,
 ): Promise<void> {

@@ -31,7 +31,7 @@ export async function expireApproval(
     const outcome = asked === 'approve' && !approves ? 'reject' : asked
     const reason = `nobody decided in time: ${said[outcome]}${outcome === asked ? '' : ', since it may not be approved so'}`
     const hash = standingHash(approval)
-    await insertAnswer(tx, {
+    const answerId = await insertAnswer(tx, {
       approval_id: id,
       stage: approval.stage,
       decision: outcome,
@@ -48,7 +48,7 @@ export async function expireApproval(
       await appendEvents(tx, run.session_id, run.id, [event])
     } else {
       const status = outcome === 'approve' ? 'approved' : 'rejected'
-      await endApproval(tx, run, approval, { status, reason }, now, true)
+      await endApproval(tx, run, approval, { status, reason, decisive: [answerId] }, now, true)
     }
     return outcome
   })

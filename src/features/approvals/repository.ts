@@ -182,7 +182,7 @@ export type ApprovalRow = NonNullable<Awaited<ReturnType<typeof lockRow>>>
 export async function writeEnd(
   tx: TenantQueries,
   id: string,
-  end: { status: 'approved' | 'edited' | 'rejected'; reason: string },
+  end: { status: 'approved' | 'edited' | 'rejected'; reason: string; decisive: string[] },
 ): Promise<void> {
   await tx
     .updateTable('approvals')
@@ -222,11 +222,7 @@ export const listDecisions = prepare<{ runId: string }>()((db, value) =>
   db
     .selectFrom('approvals')
     .innerJoin('approval_decisions as given', (join) =>
-      join
-        .onRef('given.approval_id', '=', 'approvals.id')
-        .onRef('given.stage', '=', 'approvals.stage')
-        .on(sql<boolean>`case approvals.status when 'rejected' then given.decision = 'reject'
-                else given.stands_for = coalesce(approvals.edited_hash, approvals.payload_hash) end`),
+      join.onRef('given.approval_id', '=', 'approvals.id').on(sql<boolean>`given.id = any (approvals.decisive)`),
     )
     .leftJoin('users as person', (join) => join.on('person.user_id', '=', giver))
     .leftJoin('users as absent', 'absent.user_id', 'given.for_user_id')
