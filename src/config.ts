@@ -74,6 +74,8 @@ const api = {
     'enginex-console,enginex-cli',
     text(/^[\w.-]+(,[\w.-]+)*$/, 'the clients of Keycloak whose tokens are taken: one,two'),
   ),
+  // What serves tenants without settings: shown by its name, never asked by the API.
+  ENGINEX_MODEL_NAME: optional(any('the name of a model')),
   ENGINEX_CONSOLE_DIRECTORY: or('dist/console', any('the folder of the built console')),
 }
 

@@ -9,6 +9,7 @@ import { createTokens } from '../identity/tokens.ts'
 import { createFiles } from '../providers/files.ts'
 import { createMcp } from '../providers/mcp.ts'
 import { readMcpCommands } from '../providers/mcp-commands.ts'
+import { createModelServers } from '../providers/model-servers.ts'
 import { createVault } from '../providers/vault.ts'
 import { Admission } from './admission.ts'
 import { buildApp } from './app.ts'
@@ -43,7 +44,16 @@ const mcp = createMcp({
 })
 
 const app = await buildApp({
-  routes: routes({ doors, keycloak, files, vault, mcp, region: config.ENGINEX_REGION }),
+  routes: routes({
+    doors,
+    keycloak,
+    files,
+    vault,
+    models: createModelServers({ allow: egressAllowed(config) }),
+    deploymentModel: config.ENGINEX_MODEL_NAME ?? null,
+    mcp,
+    region: config.ENGINEX_REGION,
+  }),
   database,
   notifications,
   doors,

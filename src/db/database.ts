@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { type ConnectionOptions, exclusivePool, prepareEntries, SharedConnections } from './connections.ts'
+import { type TextDelta, textChannel } from './notifications.ts'
 import { translate } from './refusals.ts'
 import { entries, entryValues, type Scope } from './scope.ts'
 import { type Rows, ScopedQuery, type Statement } from './statement.ts'
@@ -118,6 +119,15 @@ export class Database {
   /** One of the SQL functions that look across tenants. Called by doors.ts only; test/architecture.test.ts keeps it so. */
   door(statement: Statement): Promise<Rows> {
     return this.#hold((client) => client.query(extended(statement)) as Promise<any>)
+  }
+
+  /** Sends texts of models to whoever watches them: of no table, behind no policy, so nothing else goes this way. */
+  async tellTexts(texts: readonly TextDelta[]): Promise<void> {
+    await this.#hold((client) =>
+      client.query(
+        extended({ name: 'tell', text: 'select pg_notify($1, $2)', values: [textChannel, JSON.stringify(texts)] }),
+      ),
+    )
   }
 
   #holdFor<T>({ tenantId }: Scope, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {

@@ -6,6 +6,7 @@ import { auditRoutes } from './audit/routes.ts'
 import { credentialRoutes } from './credentials/routes.ts'
 import { memberRoutes } from './members/routes.ts'
 import { messageRoutes } from './messages/routes.ts'
+import { modelRoutes } from './models/routes.ts'
 import { organizationRoutes } from './organizations/routes.ts'
 import { policiesRoutes } from './policies/routes.ts'
 import { reportRoutes } from './reports/routes.ts'
@@ -22,6 +23,7 @@ export function routes(services: Services): Route[] {
     memberRoutes,
     organizationRoutes(services),
     credentialRoutes(services),
+    modelRoutes(services),
     toolRoutes(services),
     skillRoutes,
     agentRoutes(services),

@@ -2,6 +2,7 @@ import type { Doors } from '../db/doors.ts'
 import type { KeycloakAdmin } from '../identity/keycloak-admin.ts'
 import type { Files } from '../providers/files.ts'
 import type { Mcp } from '../providers/mcp.ts'
+import type { ModelServers } from '../providers/model-servers.ts'
 import type { Vault } from '../providers/vault.ts'
 
 /** The outside things that routes need beside their tenant. */
@@ -11,6 +12,9 @@ export interface Services {
   readonly files: Files
   readonly vault: Vault
   readonly mcp: Mcp
+  readonly models: ModelServers
+  /** The name of the model that serves tenants without settings; null when the operator has none. */
+  readonly deploymentModel: string | null
   /** Where new tenants live. */
   readonly region: string
 }

@@ -1,5 +1,9 @@
-import type { createOpenAICompatible } from '@ai-sdk/openai-compatible'
-import { AppError } from '../errors.ts'
+import { readAnswer } from './model-answer.ts'
+import { connect, optionsOf } from './model-client.ts'
+import { describe, type FailureCode } from './model-failures.ts'
+import { createKeyMask } from './model-key.ts'
+
+export type ModelProvider = 'openai' | 'anthropic' | 'openai_compatible'
 
 export type ModelMessage =
   | { readonly role: 'system' | 'user'; readonly content: string }
@@ -13,15 +17,22 @@ export interface ModelToolCall {
 }
 
 export interface ModelRequest {
-  /** Of an OpenAI-compatible server, such as `https://models.example/v1`. */
-  readonly baseUrl: string
+  readonly provider: ModelProvider
+  /** Such as `https://models.example/v1`; the provider's own when left out. A compatible server has none. */
+  readonly baseUrl?: string | undefined
   readonly apiKey?: string | undefined
   readonly model: string
   readonly messages: readonly ModelMessage[]
   readonly tools: readonly { readonly name: string; readonly description: string; readonly inputSchema: object }[]
+  /** JSON Schema of the answer, for the provider to hold the model to. */
+  readonly output?: object | undefined
   readonly maxTokens: number
-  readonly temperature: number
+  /** The provider's own when null. */
+  readonly temperature: number | null
+  /** From the request to the end of the answer. */
   readonly timeoutMs: number
+  /** Equal for requests of which only one is to count. */
+  readonly idempotencyKey?: string | undefined
 }
 
 export interface ModelAnswer {
@@ -35,159 +46,52 @@ export interface ModelAnswer {
 
 export interface ModelFailure {
   readonly ok: false
-  readonly error: {
-    readonly code:
-      | 'model_unauthorized'
-      | 'model_unknown'
-      | 'model_rate_limited'
-      | 'model_unavailable'
-      | 'model_timeout'
-      | 'model_refused'
-      | 'model_bad_answer'
-      | 'egress_refused'
-    readonly message: string
-  }
+  readonly error: { readonly code: FailureCode; readonly message: string }
+  /** How long the server wants to be left alone. */
+  readonly retryAfterMs?: number
 }
 
-type Code = ModelFailure['error']['code']
-type LanguageModel = ReturnType<ReturnType<typeof createOpenAICompatible>['chatModel']>
-type CallOptions = Parameters<LanguageModel['doGenerate']>[0]
-type Answered = Pick<Awaited<ReturnType<LanguageModel['doGenerate']>>, 'content' | 'usage' | 'finishReason'>
+export interface ModelIo {
+  readonly fetch: typeof fetch
+  readonly signal?: AbortSignal
+  /** Called with the text piece by piece, as it comes. */
+  readonly onDelta?: (text: string) => void
+}
+
+/** Of all that an answer brings, thoughts and arguments of tools included. */
+export const maxAnswerCharacters = 1_000_000
 
 /**
- * Asks the model once, without retries: those are the caller's. Whatever the server does comes back as a result whose
- * message never holds the key; rejects only when `signal` is aborted. With `onDelta` the text arrives piece by piece.
+ * Asks the model once, without retries: those are the caller's. Whatever the server does comes back as a result, within
+ * the time and size that were given, and nothing of it holds the key; rejects only when `signal` is aborted.
  */
-export async function callModel(
-  request: ModelRequest,
-  io: { fetch: typeof fetch; signal?: AbortSignal; onDelta?: (text: string) => void },
-): Promise<ModelAnswer | ModelFailure> {
+export async function callModel(request: ModelRequest, io: ModelIo): Promise<ModelAnswer | ModelFailure> {
   const deadline = AbortSignal.timeout(request.timeoutMs)
+  const over = new AbortController()
+  const key = createKeyMask(request.apiKey)
   try {
-    const model = await connect(request, io.fetch)
-    const options: CallOptions = {
-      prompt: request.messages.map(toPrompt),
-      tools: request.tools.map((tool) => ({ type: 'function', ...tool })),
-      maxOutputTokens: request.maxTokens,
-      temperature: request.temperature,
-      abortSignal: AbortSignal.any([deadline, ...(io.signal ? [io.signal] : [])]),
-    }
-    return toAnswer(io.onDelta ? await stream(model, options, io.onDelta) : await model.doGenerate(options))
+    const model = await connect(request, withoutRedirects(io.fetch))
+    const signal = AbortSignal.any([deadline, over.signal, ...(io.signal ? [io.signal] : [])])
+    const { stream } = await model.doStream({ ...optionsOf(request), abortSignal: signal })
+    return await readAnswer(stream, key, io.onDelta)
   } catch (error) {
     io.signal?.throwIfAborted()
-    if (deadline.aborted) return failed('model_timeout', `the model did not answer within ${request.timeoutMs} ms`)
-    const { code, message } = describe(error)
-    const masked = request.apiKey ? message.replaceAll(request.apiKey, '***') : message
-    return failed(code, masked.slice(0, 500))
-  }
-}
-
-/** The library is loaded by the first call: a process that asks no model does without its memory. */
-async function connect({ baseUrl, apiKey, model }: ModelRequest, guardedFetch: typeof fetch): Promise<LanguageModel> {
-  const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible')
-  const provider = createOpenAICompatible({
-    name: 'model',
-    baseURL: baseUrl,
-    fetch: guardedFetch,
-    includeUsage: true,
-    ...(apiKey ? { apiKey } : {}),
-  })
-  return provider.chatModel(model)
-}
-
-function toPrompt(message: ModelMessage): CallOptions['prompt'][number] {
-  const { role, content } = message
-  if (role === 'system') return { role, content }
-  if ('toolCallId' in message) {
-    const { toolCallId, name: toolName } = message
-    return {
-      role: 'tool',
-      content: [{ type: 'tool-result', toolCallId, toolName, output: { type: 'text', value: content } }],
+    if (deadline.aborted) {
+      return failed('model_timeout', `the model did not answer within ${request.timeoutMs} ms`)
     }
-  }
-  const text = content === '' ? [] : [{ type: 'text' as const, text: content }]
-  if (!('toolCalls' in message)) return { role: 'user', content: text }
-  const calls = message.toolCalls.map(({ id, name, arguments: input }) => {
-    return { type: 'tool-call' as const, toolCallId: id, toolName: name, input }
-  })
-  return { role: 'assistant', content: [...text, ...calls] }
-}
-
-async function stream(model: LanguageModel, options: CallOptions, onDelta: (text: string) => void): Promise<Answered> {
-  const content: Answered['content'] = []
-  let end: Omit<Answered, 'content'> | undefined
-  for await (const part of (await model.doStream(options)).stream) {
-    if (part.type === 'error') throw part.error
-    if (part.type === 'finish') end = part
-    if (part.type === 'tool-call') content.push(part)
-    if (part.type === 'text-delta') {
-      content.push({ type: 'text', text: part.delta })
-      onDelta(part.delta)
-    }
-  }
-  if (!end) throw new BadAnswer('its answer breaks off')
-  return { ...end, content }
-}
-
-function toAnswer({ content, usage, finishReason }: Answered): ModelAnswer {
-  if (finishReason.unified === 'error') throw new BadAnswer('it ended its answer with an error')
-  return {
-    ok: true,
-    text: content.map((part) => (part.type === 'text' ? part.text : '')).join(''),
-    toolCalls: content.flatMap((part) => (part.type === 'tool-call' ? [toToolCall(part)] : [])),
-    usage: { inputTokens: usage.inputTokens.total ?? 0, outputTokens: usage.outputTokens.total ?? 0 },
-    finishReason: finishReason.unified,
+    const { code, message, retryAfterMs } = describe(error)
+    const failure = failed(code, key.mask(message).slice(0, 500))
+    return retryAfterMs === undefined ? failure : { ...failure, retryAfterMs }
+  } finally {
+    over.abort() // whatever still comes is not wanted
   }
 }
 
-function toToolCall(part: { toolCallId: string; toolName: string; input: string }): ModelToolCall {
-  try {
-    const parsed = JSON.parse(part.input.trim() || '{}', (key, value) => {
-      if (key === '__proto__') throw new Error('a key that is not allowed')
-      return value
-    })
-    return { id: part.toolCallId, name: part.toolName, arguments: parsed }
-  } catch {
-    throw new BadAnswer(`it called ${part.toolName} with arguments that are not JSON`)
-  }
+/** A redirect is an answer like any other: the key goes to the address that was saved, and to no other. */
+function withoutRedirects(given: typeof fetch): typeof fetch {
+  return (input, init) => given(input, { ...init, redirect: 'manual' })
 }
 
-class BadAnswer extends Error {}
-
-/** Put into our words: what a server says about a failure may repeat what it was sent. */
-function describe(error: unknown): { code: Code; message: string } {
-  const chain = causes(error)
-  const refusal = chain.find((one) => one instanceof AppError)
-  if (refusal) return { code: 'egress_refused', message: refusal.message }
-  if (error instanceof BadAnswer)
-    return { code: 'model_bad_answer', message: `the model's answer cannot be used: ${error.message}` }
-  const status = chain.map((one) => (one as { statusCode?: unknown }).statusCode).find((one) => typeof one === 'number')
-  if (typeof status === 'number') return ofStatus(status, chain[0]?.message ?? '')
-  const reason = chain.map((one) => (one as NodeJS.ErrnoException).code).find((one) => typeof one === 'string')
-  if (reason ?? chain.some((one) => one.message.includes('fetch failed') || one.message.startsWith('Cannot connect'))) {
-    return { code: 'model_unavailable', message: `the model server cannot be reached${reason ? ` (${reason})` : ''}` }
-  }
-  return { code: 'model_bad_answer', message: 'the model server does not answer as an OpenAI-compatible one does' }
-}
-
-function ofStatus(status: number, said: string): { code: Code; message: string } {
-  if (status === 401 || status === 403)
-    return { code: 'model_unauthorized', message: `the model server refuses the key (${status})` }
-  if (status === 404)
-    return { code: 'model_unknown', message: 'the model server does not know this model or address (404)' }
-  if (status === 429) return { code: 'model_rate_limited', message: 'the model server asks to slow down (429)' }
-  if (status === 408 || status === 504)
-    return { code: 'model_timeout', message: `the model server gave up waiting (${status})` }
-  if (status >= 500) return { code: 'model_unavailable', message: `the model server failed (${status})` }
-  if (status >= 400)
-    return { code: 'model_refused', message: `the model server refused the request (${status}): ${said}` }
-  return { code: 'model_bad_answer', message: 'the model server does not answer as an OpenAI-compatible one does' }
-}
-
-function causes(error: unknown): Error[] {
-  return error instanceof Error ? [error, ...causes(error.cause)] : []
-}
-
-function failed(code: Code, message: string): ModelFailure {
+function failed(code: FailureCode, message: string): ModelFailure {
   return { ok: false, error: { code, message } }
 }

@@ -5,7 +5,7 @@ import { type LoadedRun, loadRun, type RunTenant } from '../features/runs/progre
 import { endRun, handOverRun, pauseRun, requeueRun } from '../features/runs/release.ts'
 import { TenantContext } from '../tenancy/context.ts'
 import { apply, type Course, callOf, pendingCalls, resume, startCourse, takeAnswers } from './course.ts'
-import type { EffectProviders, Outcome } from './effects/effect.ts'
+import { type EffectProviders, type Outcome, Postponed } from './effects/effect.ts'
 import { perform } from './effects/perform.ts'
 import { verdictOn } from './failures.ts'
 import type { Hold } from './hold.ts'
@@ -58,7 +58,7 @@ async function begin({ files }: AdvanceProviders, course: Course, loaded: Loaded
 
 /** An effect that is being performed. */
 interface UnderWay {
-  readonly done: Promise<Outcome | null>
+  readonly done: Promise<Outcome | { readonly postponed: string } | null>
   /** Ends it; its result is not wanted any more. */
   drop(): void
 }
@@ -81,6 +81,7 @@ async function follow(providers: AdvanceProviders, course: Course, first: readon
       const results = [...underWay.values()].map(({ done }) => done)
       const news = await Promise.race([aborted, hold.answers(), ...results])
       if (news === 'answers') wanted.push(...(await takeAnswers(course)))
+      else if (news && 'postponed' in news) underWay.delete(news.postponed)
       else if (news) {
         underWay.delete(callOf(news.input))
         wanted.push(...(await apply(course, news)))
@@ -116,11 +117,12 @@ function start(providers: AdvanceProviders, course: Course, effect: Doable): Und
   const own = new AbortController()
   const signal = AbortSignal.any([hold.signal, own.signal])
   const memorySize = Object.values(now.sizes).reduce((sum, size) => sum + size, 0)
-  const context = { tenant, runId, sessionId, agent, at: now.at, memorySize, signal }
+  const context = { tenant, runId, sessionId, agent, at: now.at, memorySize, signal, letGo: () => hold.asked !== null }
   const done = perform(providers, context, effect).then(
     (outcome) => (signal.aborted ? null : outcome),
     (error) => {
       if (signal.aborted) return null
+      if (error instanceof Postponed) return { postponed: effect.call }
       throw error
     },
   )

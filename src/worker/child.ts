@@ -7,8 +7,9 @@ import { createOutgoing } from '../providers/outgoing.ts'
 import { createSandbox } from '../providers/sandbox.ts'
 import { createVault } from '../providers/vault.ts'
 import { type AdvanceProviders, advanceRun } from './advance.ts'
+import { createDeltas } from './deltas.ts'
 import { type Hold, holdRun, type Reason } from './hold.ts'
-import { createModelCaller, type ModelSettings } from './model.ts'
+import { createModelCaller, type DeploymentModel } from './model.ts'
 import { createPackages } from './packages.ts'
 
 // The process in which a worker's runs advance; runner.ts starts and ends it. It dies with the worker.
@@ -17,7 +18,7 @@ export interface ChildSettings {
   readonly databaseUrl: string
   readonly filesDirectory: string
   readonly keysDirectory: string
-  readonly model: ModelSettings
+  readonly model: DeploymentModel
   readonly mcp: McpOptions
   readonly slots: number
   readonly graceMs: number
@@ -65,19 +66,22 @@ async function open(settings: ChildSettings, log: Logger) {
   const { databaseUrl: url, filesDirectory, keysDirectory, model, mcp, slots, graceMs } = settings
   // What a run's scope reads goes over exclusive connections.
   const database = new Database({ url, applicationName: 'enginex-runs', shared: 0, exclusive: slots + 1 })
+  await database.start()
   const files = createFiles({ directory: filesDirectory })
+  const vault = createVault({ directory: keysDirectory })
+  const deltas = createDeltas({ send: (batch) => database.tellTexts(batch) })
   const providers: AdvanceProviders = {
-    database: await database.start(),
+    database,
     files,
     loadPackage: createPackages(files),
-    vault: createVault({ directory: keysDirectory }),
+    vault,
     sandbox: createSandbox({ threads: toolsAtOnce }),
     outgoing: createOutgoing({ allow: mcp.allow }),
     mcp: createMcp(mcp),
-    callModel: createModelCaller(model),
+    callModel: createModelCaller(model, { vault, deltas }),
     log,
   }
-  return { providers, graceMs }
+  return { providers, deltas, graceMs }
 }
 
 async function advance(id: number, run: TakenRun): Promise<void> {
@@ -90,7 +94,8 @@ async function advance(id: number, run: TakenRun): Promise<void> {
 }
 
 async function close(): Promise<void> {
-  const { providers } = (await opened)!
+  const { providers, deltas } = (await opened)!
+  await deltas.close()
   await Promise.all([providers.sandbox.close(), providers.mcp.close()])
   await providers.database.stop()
   process.disconnect()

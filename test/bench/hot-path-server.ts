@@ -41,7 +41,16 @@ async function enginex({ appUrl, issuer, jwksUrl }: Addresses): Promise<FastifyI
   const keycloak = { membership: () => Promise.reject(new Error('nobody is new here')) }
   const nothing = {} as never
   return await buildApp({
-    routes: routes({ doors, keycloak: nothing, files: nothing, vault: nothing, mcp: nothing, region: 'home' }),
+    routes: routes({
+      doors,
+      keycloak: nothing,
+      files: nothing,
+      vault: nothing,
+      models: nothing,
+      deploymentModel: null,
+      mcp: nothing,
+      region: 'home',
+    }),
     database,
     notifications,
     doors,

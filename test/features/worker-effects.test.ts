@@ -3,7 +3,6 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Message, ModelResult } from '../../src/engine/machine.ts'
-import { createModelCaller } from '../../src/worker/model.ts'
 import { seedTenant } from '../support/database.ts'
 import { tinyPackage } from '../support/tiny-package.ts'
 import { workplace } from '../support/work.ts'
@@ -151,8 +150,7 @@ t.test('a model node: turns, tools side by side, and its output', async (t) => {
 })
 
 t.test('without a configured model the run says what the operator must do', async (t) => {
-  const settings = { baseUrl: undefined, name: undefined, apiKey: undefined, allow: [] }
-  await place.work(t, { callModel: createModelCaller(settings) })
+  await place.work(t)
   const { runId } = await place.begin(acme, 'model', { number: 2 })
   t.match((await place.arrives(runId, 'failed'))['error'], {
     code: 'model_not_configured',

@@ -1,12 +1,8 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { TakenRun } from '../../src/db/doors.ts'
 import { AppError } from '../../src/errors.ts'
 import { verdictOn } from '../../src/worker/failures.ts'
 import { type Hold, holdRun } from '../../src/worker/hold.ts'
-import { createModelCaller } from '../../src/worker/model.ts'
 import { createRunner } from '../../src/worker/runner.ts'
 import { startScheduler } from '../../src/worker/scheduler.ts'
 import { isStorable, makeStorable } from '../../src/worker/storable.ts'
@@ -158,43 +154,4 @@ t.test('a child that dies drops its runs, and the next run gets a new one', asyn
   await t.rejects(other.done)
   await t.rejects(runner.start(run('c')).done)
   await runner.close()
-})
-
-t.test('without settings a model call fails and says what the operator must do', async (t) => {
-  const callModel = createModelCaller({ baseUrl: undefined, name: undefined, apiKey: undefined, allow: [] })
-  const question = {
-    kind: 'model',
-    call: '1.1',
-    step: 1,
-    nodeId: 'n',
-    model: 'default',
-    purpose: 'turn',
-    skills: [],
-    mcpTools: [],
-    messages: [],
-    tools: [],
-  } as const
-  const result = await callModel(question, new AbortController().signal)
-  t.match(result, { ok: false, error: { code: 'model_not_configured', message: /ENGINEX_MODEL_BASE_URL/ } })
-})
-
-t.test('a busy model server is asked again, a refusal is not', async (t) => {
-  const statuses = [429, 503, 200, 401]
-  const server = createServer((_, response) => {
-    response.writeHead(statuses.shift() ?? 500, { 'content-type': 'application/json' })
-    const message = { role: 'assistant', content: 'hello' }
-    response.end(JSON.stringify({ id: '1', choices: [{ index: 0, message, finish_reason: 'stop' }] }))
-  })
-  server.listen(0, '127.0.0.1')
-  t.teardown(() => server.close())
-  await once(server, 'listening')
-  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
-  const callModel = createModelCaller({ baseUrl, name: 'm', apiKey: 'key', allow: [] }, [1, 1])
-  const messages = [{ role: 'user', content: 'hi' }] as const
-  const place = { kind: 'model', call: '1.1', step: 1, nodeId: 'n', model: 'default', purpose: 'turn' } as const
-  const question = { ...place, messages, tools: [], skills: [], mcpTools: [] }
-  const { signal } = new AbortController()
-  t.match(await callModel(question, signal), { ok: true, text: 'hello' })
-  t.match(await callModel(question, signal), { ok: false, error: { code: 'model_unauthorized' } })
-  t.same(statuses, [])
 })

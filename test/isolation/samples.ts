@@ -39,6 +39,12 @@ const bodies: Readonly<Record<string, Sample>> = {
     makes: true,
   },
   'DELETE /credentials/:name': {},
+  'PUT /models/:purpose': {
+    body: ({ agent }) => ({ provider: 'openai_compatible', model: agent, baseUrl: 'https://8.8.8.8/v1' }),
+    makes: true,
+  },
+  'DELETE /models/:purpose': {},
+  'POST /models/:purpose/test': {},
   'PUT /mcp-servers/:name': {
     body: () => ({ transport: 'stdio', command: 'sample', allowedTools: ['*'] }),
     makes: true,
@@ -85,6 +91,7 @@ export function sampleOf(route: Route): Sample | undefined {
 export function paramsOf(route: Route, work: Work, organizationId: string): Record<string, string> {
   const known: Record<string, string> = {
     name: work.agent,
+    purpose: work.agent,
     version: work.version,
     template: 'hourly-tracking',
     sessionId: work.sessionId,
@@ -115,7 +122,7 @@ export function neverExisted(work: Work): Work {
 
 /** Whether the path or the body names something that a tenant owns. */
 export function namesOwned(route: Route): boolean {
-  return /:(name|sessionId|runId|approvalId|reportId)\b/.test(route.path) || nameOf(route) === 'POST /sessions'
+  return /:(name|purpose|sessionId|runId|approvalId|reportId)\b/.test(route.path) || nameOf(route) === 'POST /sessions'
 }
 
 export function pathOf(route: Route, params: Record<string, string>): string {

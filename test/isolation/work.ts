@@ -68,14 +68,7 @@ export async function seedWork(admin: pg.Client, files: Files, tenant: TestTenan
   const version = { id: versionId, agent_id: agentId, version: work.version, digest: stored.digest, bytes: 1, manifest }
   await insert('agent_versions', { ...version, ...by })
   await admin.query('update app.agents set active_version_id = $1 where id = $2', [versionId, agentId])
-  await insert('credentials', {
-    name: agent,
-    type: 'api_key',
-    key_names: ['key'],
-    secret: Buffer.from(agent),
-    allowed_hosts: [`${alias}.example.com`],
-    ...by,
-  })
+  await seedModels(insert, agent, alias, by)
   await seedTools(insert, agent, alias, by)
   await seedPeople(insert, agent, alias, work.delegateId)
   const session = { id: sessionId, agent_id: agentId, agent_version_id: versionId, last_seq: 1, ...by }
@@ -104,6 +97,20 @@ type Insert = (table: string, row: Record<string, unknown>) => Promise<void>
 async function seedPeople(insert: Insert, name: string, alias: string, delegateId: string): Promise<void> {
   await insert('memberships', { user_id: delegateId, roles: ['operator'] })
   await insert('approval_policies', { name, policy: '{"roles":["operator"]}', updated_by: alias })
+}
+
+async function seedModels(insert: Insert, agent: string, alias: string, by: object): Promise<void> {
+  await insert('credentials', {
+    name: agent,
+    type: 'api_key',
+    key_names: ['key'],
+    secret: Buffer.from(agent),
+    allowed_hosts: [`${alias}.example.com`],
+    ...by,
+  })
+  const served = { purpose: agent, provider: 'openai_compatible', model: `model of ${alias}`, ...by }
+  const bounds = { max_tokens: 100, timeout_ms: 1000, fallbacks: [] }
+  await insert('model_settings', { ...served, base_url: 'http://127.0.0.1:9/v1', ...bounds })
 }
 
 async function seedTools(insert: Insert, name: string, alias: string, by: object): Promise<void> {

@@ -19,6 +19,7 @@ function ask(content: string, more: Partial<ModelRequest> = {}): ModelRequest {
     { role: 'user' as const, content },
   ]
   return {
+    provider: 'openai_compatible',
     baseUrl,
     apiKey,
     model: 'test-model',

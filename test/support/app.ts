@@ -13,6 +13,7 @@ import type { KeycloakAdmin, Membership } from '../../src/identity/keycloak-admi
 import { createTokens } from '../../src/identity/tokens.ts'
 import { createFiles } from '../../src/providers/files.ts'
 import { createMcp } from '../../src/providers/mcp.ts'
+import { createModelServers } from '../../src/providers/model-servers.ts'
 import { createVault } from '../../src/providers/vault.ts'
 import type { Role } from '../../src/tenancy/permissions.ts'
 import type { Route } from '../../src/tenancy/route.ts'
@@ -41,7 +42,12 @@ export interface TestApp extends TestDatabase {
 }
 
 /** The whole API over a database of its own; real but for Keycloak, whose tokens are signed and whose answers are given here. */
-export async function testApp(t: Pick<Test, 'teardown'>): Promise<TestApp> {
+export async function testApp(
+  t: Pick<Test, 'teardown'>,
+  {
+    allow = [],
+  }: { /** host:port of models that may be reached although it is private. */ allow?: readonly string[] } = {},
+): Promise<TestApp> {
   const testing = await testDatabase(t)
   const { database, doors, appUrl } = testing
   const issuer = await startTokenIssuer(t)
@@ -53,7 +59,9 @@ export async function testApp(t: Pick<Test, 'teardown'>): Promise<TestApp> {
   const vault = createVault({ directory: join(directory, 'keys') })
   const mcp = createMcp(sampleMcp)
   t.teardown(() => mcp.close())
-  const services = { doors, keycloak, files: createFiles({ directory }), vault, mcp, region: 'home' }
+  const models = createModelServers({ allow })
+  const files = createFiles({ directory })
+  const services = { doors, keycloak, files, vault, models, deploymentModel: 'small', mcp, region: 'home' }
   const all = routes(services)
   const app = await buildApp({
     routes: all,

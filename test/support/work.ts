@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { Notifications } from '../../src/db/notifications.ts'
+import type { ModelResult } from '../../src/engine/machine.ts'
 import { deployFiles } from '../../src/features/agents/service.ts'
 import type { Decision } from '../../src/features/approvals/schema.ts'
 import { decide, getApproval } from '../../src/features/approvals/service.ts'
@@ -18,7 +19,11 @@ import { TenantContext } from '../../src/tenancy/context.ts'
 import type { Permission, Role } from '../../src/tenancy/permissions.ts'
 import type { UploadedFile } from '../../src/tenancy/route.ts'
 import { type AdvanceProviders, advanceRun } from '../../src/worker/advance.ts'
+import { createDeltas } from '../../src/worker/deltas.ts'
+import type { ModelEffect } from '../../src/worker/effects/effect.ts'
 import { holdRun } from '../../src/worker/hold.ts'
+import { createModelCaller, type DeploymentModel } from '../../src/worker/model.ts'
+import type { Patience } from '../../src/worker/model-question.ts'
 import { createPackages } from '../../src/worker/packages.ts'
 import { type Scheduler, type SchedulerOptions, startScheduler } from '../../src/worker/scheduler.ts'
 import { type TestDatabase, type TestTenant, testDatabase } from './database.ts'
@@ -26,7 +31,12 @@ import { noMcp } from './mcp.ts'
 import { until } from './until.ts'
 
 export type WorkerOptions = Partial<Omit<SchedulerOptions, 'doors' | 'workerId' | 'start'>> &
-  Partial<Pick<AdvanceProviders, 'callModel' | 'files' | 'mcp' | 'outgoing'>> & {
+  Partial<Pick<AdvanceProviders, 'files' | 'mcp' | 'outgoing'>> & {
+    /** Answers in place of every model. Without it, tenants' settings and `model` serve. */
+    readonly callModel?: (question: ModelEffect, signal: AbortSignal) => Promise<ModelResult>
+    /** The deployment's own model, and what tenants' models may reach. */
+    readonly model?: Partial<DeploymentModel>
+    readonly patience?: Patience
     /** Called before each tool; whatever it waits for, the tool waits for. */
     readonly graceMs?: number
     readonly before?: (request: SandboxRequest) => Promise<unknown> | undefined
@@ -139,18 +149,27 @@ async function startWorker(
   t: Pick<Test, 'teardown'>,
   { appUrl, doors, connect }: TestDatabase,
   shared: { files: Files; vault: Vault; sandbox: Sandbox },
-  { before, callModel, files, mcp, outgoing, graceMs = 2000, ...options }: WorkerOptions = {},
+  { before, callModel, model, patience, files, mcp, outgoing, graceMs = 2000, ...options }: WorkerOptions = {},
 ): Promise<Scheduler> {
   const log = pino({ level: 'silent' })
+  const database = await connect({ shared: 0, exclusive: 10 })
+  const deltas = createDeltas({ send: (batch) => database.tellTexts(batch) })
+  const own = { baseUrl: undefined, name: undefined, apiKey: undefined, allow: [], ...model }
+  const asked = createModelCaller(own, { vault: shared.vault, deltas, ...(patience ? { patience } : {}) })
+  const stubbed =
+    callModel &&
+    (async (...[question, { signal }]: Parameters<typeof asked>) => {
+      return { result: await callModel(question, signal), calls: [] }
+    })
   const providers: AdvanceProviders = {
-    database: await connect({ shared: 0, exclusive: 10 }),
+    database,
     files: files ?? shared.files,
     loadPackage: createPackages(files ?? shared.files),
     vault: shared.vault,
     sandbox: gated(shared.sandbox, before),
     outgoing: outgoing ?? createOutgoing({}),
     mcp: mcp ?? createMcp(noMcp),
-    callModel: callModel ?? (() => Promise.reject(new Error('no model here'))),
+    callModel: stubbed ?? asked,
     log,
   }
   const notifications = await new Notifications(appUrl).start()

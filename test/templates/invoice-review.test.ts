@@ -91,7 +91,8 @@ function review(input: Row, decide: (approval: ApprovalEffect, count: number) =>
 
 function model({ messages, tools }: ModelEffect): Promise<ModelResult> {
   const settings = { baseUrl: `${server.url}/v1`, apiKey: 'unused', model: 'mock', maxTokens: 2000, temperature: 0 }
-  return callModel({ ...settings, messages, tools, timeoutMs: 10_000 }, { fetch })
+  const provider = 'openai_compatible'
+  return callModel({ ...settings, provider, messages, tools, timeoutMs: 10_000 }, { fetch })
 }
 
 function evidence(approval: ApprovalEffect, key: string): unknown {

@@ -95,6 +95,12 @@ export async function readCredential(
   return { keys: JSON.parse(text), allowedHosts: row.allowed_hosts }
 }
 
+/** What is known of a credential, for who is about to name it in settings; undefined when there is none. */
+export async function findCredential(queries: TenantQueries, name: string): Promise<Credential | undefined> {
+  const [row] = await findRow(queries, { name })
+  return row && toCredential(row)
+}
+
 /** Those of the names that the organization has no credential for, or one that has expired. */
 export async function missingCredentials(queries: TenantQueries, names: readonly string[]): Promise<string[]> {
   if (names.length === 0) return []

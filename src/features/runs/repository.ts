@@ -138,3 +138,14 @@ export async function appendEvents(
 ): Promise<void> {
   await sql`select app.append_events(${sessionId}::uuid, ${runId}::uuid, ${JSON.stringify(events)}::jsonb)`.execute(tx)
 }
+
+/** Which attempt of a step is being made. */
+export async function attemptOf(queries: TenantQueries, runId: string, step: number): Promise<number> {
+  const row = await queries
+    .selectFrom('run_steps')
+    .select((is) => is.fn.max('attempt').as('attempt'))
+    .where('run_id', '=', runId)
+    .where('step', '=', step)
+    .executeTakeFirst()
+  return row?.attempt ?? 1
+}

@@ -1,6 +1,7 @@
 import { tenantRoute } from '../../tenancy/route.ts'
+import { RunUsage } from '../models/schema.ts'
 import { CheckpointList, CheckpointQuery, RunPath, StepDetailList, StepList, StepPath } from './schema.ts'
-import { getStep, listCheckpoints, listSteps } from './service.ts'
+import { getStep, getUsage, listCheckpoints, listSteps } from './service.ts'
 
 export const runRoutes = [
   tenantRoute({
@@ -18,6 +19,14 @@ export const runRoutes = [
     summary: 'Get the attempts of a step with what they read and wrote',
     schema: { params: StepPath, response: StepDetailList },
     handler: (tenant, { params }) => getStep(tenant, params.runId, params.step),
+  }),
+  tenantRoute({
+    method: 'GET',
+    path: '/runs/:runId/usage',
+    permission: 'runs:read',
+    summary: 'Get what the models of a run took: tokens, cost and time, by step and attempt and in all',
+    schema: { params: RunPath, response: RunUsage },
+    handler: (tenant, { params }) => getUsage(tenant, params.runId),
   }),
   tenantRoute({
     method: 'GET',

@@ -3,6 +3,8 @@ import type { TenantQueries } from '../../db/queries.ts'
 import { AppError, notFound } from '../../errors.ts'
 import type { TenantContext } from '../../tenancy/context.ts'
 import { record } from '../audit/service.ts'
+import type { RunUsage } from '../models/schema.ts'
+import { usageOf } from '../models/service.ts'
 import { insertFork, type Source } from './fork.ts'
 import {
   appendEvents,
@@ -42,6 +44,12 @@ export async function listSteps(tenant: TenantContext<'runs:read'>, runId: strin
   const rows = await listStepRows(tenant.rows, { runId })
   if (rows.length === 0 && !(await findRunRow(tenant.rows, { id: runId }))[0]) throw notFound('run')
   return { items: rows.map(toStep) }
+}
+
+export async function getUsage(tenant: TenantContext<'runs:read'>, runId: string): Promise<RunUsage> {
+  const usage = await usageOf(tenant.rows, runId)
+  if (usage.total.calls === 0 && !(await findRunRow(tenant.rows, { id: runId }))[0]) throw notFound('run')
+  return usage
 }
 
 /** One step's attempts, with what they read and left. Throws not_found when the run has not come to it. */

@@ -32,7 +32,12 @@ export interface EffectContext {
   readonly memorySize: number
   /** Aborted when nobody wants the result any more. */
   readonly signal: AbortSignal
+  /** Whether the run is to be let go of. An effect that waits for its turn, with nothing done yet, throws Postponed then. */
+  readonly letGo: () => boolean
 }
+
+/** The effect did nothing and is to be performed by whoever holds the run next. */
+export class Postponed extends Error {}
 
 /** What the machine is told, and what goes into the same transaction. */
 export interface Outcome {

@@ -1,3 +1,4 @@
+import { recordModelCalls } from '../../features/models/usage.ts'
 import { makeStorable } from '../storable.ts'
 import type { EffectContext, EffectProviders, ModelEffect, Outcome } from './effect.ts'
 
@@ -7,6 +8,12 @@ export async function askModel(
   context: EffectContext,
   effect: ModelEffect,
 ): Promise<Outcome> {
-  const result = await callModel(effect, context.signal)
-  return { input: { kind: 'model_result', call: effect.call, result: makeStorable(result) } }
+  const { result, calls } = await callModel(effect, context)
+  return {
+    input: { kind: 'model_result', call: effect.call, result: makeStorable(result) },
+    record: async (tx) => {
+      await recordModelCalls(tx, context.runId, calls)
+      return []
+    },
+  }
 }

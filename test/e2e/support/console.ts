@@ -12,6 +12,7 @@ import { routes } from '../../../src/features/index.ts'
 import { createTokens } from '../../../src/identity/tokens.ts'
 import { createFiles } from '../../../src/providers/files.ts'
 import { createMcp } from '../../../src/providers/mcp.ts'
+import { createModelServers } from '../../../src/providers/model-servers.ts'
 import { createVault } from '../../../src/providers/vault.ts'
 import { createRunner } from '../../../src/worker/runner.ts'
 import { startScheduler } from '../../../src/worker/scheduler.ts'
@@ -46,6 +47,8 @@ export async function startConsole(t: Test): Promise<{ url: string; cut: () => v
       keycloak,
       files: createFiles({ directory }),
       vault: createVault({ directory: join(directory, 'keys') }),
+      models: createModelServers({ allow: [] }),
+      deploymentModel: null,
       mcp: createMcp(noMcp),
       region: 'home',
     }),
