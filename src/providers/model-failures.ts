@@ -40,7 +40,8 @@ export function describe(error: unknown): Described {
   if (error instanceof BadAnswer) {
     return { code: 'model_bad_answer', message: `the model's answer cannot be used: ${error.message}` }
   }
-  const answered = chain.find(({ statusCode }) => typeof statusCode === 'number')
+  // With a status of success something went wrong behind it, which is among the causes.
+  const answered = chain.find(({ statusCode }) => typeof statusCode === 'number' && statusCode >= 300)
   if (answered) {
     const described = ofStatus(answered.statusCode as number, String(chain[0]?.message ?? ''))
     const retryAfterMs = waitOf(answered.responseHeaders ?? {})
@@ -66,11 +67,8 @@ function ofStatus(status: number, said: string): Described {
   if (status >= 500) return { code: 'model_unavailable', message: `the model server failed (${status})` }
   if (status >= 400)
     return { code: 'model_refused', message: `the model server refused the request (${status}): ${said}` }
-  if (status >= 300) {
-    const message = `the model server redirects to another address (${status}): save that one, keys do not follow`
-    return { code: 'model_unknown', message }
-  }
-  return strange
+  const message = `the model server redirects to another address (${status}): save that one, keys do not follow`
+  return { code: 'model_unknown', message }
 }
 
 /** An error that a server sends in the middle of its answer. */
@@ -89,6 +87,7 @@ function waitOf(headers: Record<string, string | undefined>): number | undefined
   const given = headers['retry-after']
   if (!given) return undefined
   if (/^\d+$/.test(given)) return Number(given) * 1000
+  if (!/^[A-Z][a-z]{2}, /.test(given)) return undefined
   const wait = Date.parse(given) - Date.parse(headers['date'] ?? '')
   return Number.isFinite(wait) ? Math.max(wait, 0) : undefined
 }
