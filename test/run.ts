@@ -68,7 +68,7 @@ async function runFile(file: string, environment: Record<string, string>, name =
   const told = failures.map((failure) => ({ ...failure, name: `${name} > ${failure.name}` }))
   if (told.length === 0 && (code !== 0 || passed === 0)) {
     const end = signal ?? `exit code ${code}`
-    told.push({ name: `${name} > ended with ${end} and ${passed} passed`, details: `${output.slice(-4000)}${errors}` })
+    told.push({ name: `${name} > ended with ${end} and ${passed} passed`, details: `${errors}${output.slice(-4000)}` })
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   console.log(`${told.length > 0 ? 'FAILED' : 'ok'} ${name}: ${passed} passed, ${told.length} failed, ${seconds} s`)

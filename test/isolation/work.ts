@@ -79,7 +79,7 @@ export async function seedWork(admin: pg.Client, files: Files, tenant: TestTenan
   await insert('run_steps', { run_id: runId, step: 1, attempt: 1, node_id: alias, status: 'waiting' })
   await insert('run_memory', { run_id: runId, key: 'note', seq: 0, value: JSON.stringify(alias) })
   await insert('checkpoints', { run_id: runId, seq: 0, state: JSON.stringify({ note: alias }) })
-  const event = { session_id: sessionId, seq: 1, run_id: runId, type: 'session_created' }
+  const event = { session_id: sessionId, seq: 1, run_id: runId, type: 'test.seeded' }
   await insert('session_events', { ...event, data: JSON.stringify({ note: alias }) })
   const payload = { message: `asked in ${alias}`, evidence: [], proposal: null, editSchema: null }
   const question = { call: '1.1', node_id: alias, title: `question of ${alias}`, payload: JSON.stringify(payload) }

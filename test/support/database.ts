@@ -6,6 +6,7 @@ import { Database } from '../../src/db/database.ts'
 import { Doors } from '../../src/db/doors.ts'
 import type { Scope } from '../../src/db/scope.ts'
 import { type Permission, type Role, roles } from '../../src/tenancy/permissions.ts'
+import { assertEvents } from './events.ts'
 import { appPassword, ownerPassword, template, urlOf } from './services.ts'
 
 export interface TestDatabase {
@@ -38,6 +39,7 @@ export async function testDatabase(
   admin.on('error', () => undefined)
   await admin.connect()
   t.teardown(() => admin.end())
+  t.teardown(() => assertEvents(adminUrl))
   const connect = async (more: Partial<ConnectionOptions> = {}) => {
     const database = new Database({
       url: appUrl,

@@ -8,6 +8,7 @@ import { packageSchema } from '../../src/engine/schema.ts'
 import { routes } from '../../src/features/index.ts'
 import { grants, roles } from '../../src/tenancy/permissions.ts'
 import type { Route } from '../../src/tenancy/route.ts'
+import { eventsDocument, eventsSchema } from './events.ts'
 import { printSchema } from './schema-sql.ts'
 import { ownerPassword, startServices, template, urlOf } from './services.ts'
 
@@ -22,6 +23,8 @@ export async function generatedFiles(): Promise<Map<string, string>> {
       ['sql/schema.sql', await printSchema(url)],
       ['docs/openapi.json', json(await openApi(all))],
       ['docs/agent-package.schema.json', json(packageSchema)],
+      ['docs/events.schema.json', json(eventsSchema())],
+      ['docs/EVENTS.md', eventsDocument()],
       ['test/snapshots/permissions.txt', permissionTable(all)],
     ])
   } finally {
