@@ -1,6 +1,6 @@
-import type { Effect, ModelResult } from '../../src/engine/machine.ts'
+import type { Effect, Message, ModelResult } from '../../src/engine/machine.ts'
 import { type Draft, packageOf, smallest } from './packages.ts'
-import { type Played, play, turn, type World } from './play.ts'
+import { type Played, type PlayOptions, play, turn, type World } from './play.ts'
 
 export type ModelEffect = Extract<Effect, { kind: 'model' }>
 
@@ -11,7 +11,7 @@ export function talk(
   answers: readonly ModelResult[],
   world: World = {},
   change: (node: Draft, draft: Draft) => void = () => {},
-  files: Record<string, string> = {},
+  { files = {}, ...options }: PlayOptions & { readonly files?: Record<string, string> } = {},
 ): Played {
   const draft = smallest()
   draft.tools.push({ name: 'look_up', file: 'tools/look-up.js', description: 'Looks up.', inputSchema: lookUp })
@@ -27,7 +27,7 @@ export function talk(
   change(draft.graph.nodes[0], draft)
   let count = 0
   const model = () => answers[Math.min(count++, answers.length - 1)] as ModelResult
-  return play(packageOf(draft, files), { model, ...world })
+  return play(packageOf(draft, files), { model, ...world }, options)
 }
 
 /** A model that never stops, and never does the same twice. */
@@ -43,3 +43,18 @@ export const saidTo = (played: Played, index: number) => turns(played)[index]?.m
 
 export const eventsOf = ({ transitions }: Played, type: string) =>
   transitions.flatMap(({ events }) => events).filter((event) => event.type === type)
+
+/** What a provider would refuse in a conversation: a call without its answer behind it, an answer without its call. */
+export function unpaired(messages: readonly Message[]): string | undefined {
+  let open: string[] = []
+  for (const [index, message] of messages.entries()) {
+    if (message.role === 'tool') {
+      if (open.shift() !== message.toolCallId) return `${index}: no call ${message.toolCallId} is open`
+      continue
+    }
+    if (open.length > 0) return `${index}: no answer to ${open}`
+    if (message.role === 'system' && index > 0) return `${index}: a system prompt in the middle`
+    if (message.role === 'assistant') open = message.toolCalls.map(({ id }) => id)
+  }
+  return open.length > 0 ? `the end: no answer to ${open}` : undefined
+}
