@@ -23,14 +23,14 @@ export function createMcpClient({ allow, commands, path, idleMs = 60_000 }: McpO
     discover: (target: McpTarget, signal: AbortSignal) => discover(target, around, signal),
     async call(target: McpTarget, call: McpCall, signal: AbortSignal): Promise<McpAnswer> {
       try {
-        return await callOnce(pool, target, call, signal)
+        return await callOnce(pool, target, call, signal).catch((error) => {
+          if (signal.aborted || !isSessionLost(error)) throw error
+          // The server has forgotten the session, so it has not begun the call.
+          return callOnce(pool, target, call, signal)
+        })
       } catch (error) {
-        if (signal.aborted || !isSessionLost(error)) throw failureOf(error, target)
+        throw signal.aborted ? signal.reason : failureOf(error, target)
       }
-      // The server has forgotten the session, so it has not begun the call.
-      return await callOnce(pool, target, call, signal).catch((error) => {
-        throw failureOf(error, target)
-      })
     },
     close: () => pool.close(),
   }
@@ -44,7 +44,7 @@ async function discover(target: McpTarget, around: Surroundings, signal: AbortSi
     const options = { signal: bounded, timeout: target.timeoutMs, cacheMode: 'bypass' } as const
     return readTools((await connection.client.listTools(undefined, options)).tools)
   } catch (error) {
-    if (signal.aborted) throw error
+    if (signal.aborted) throw signal.reason
     throw failureOf(connection?.fault() ?? (bounded.aborted ? timedOut(target) : error), target)
   } finally {
     await connection?.close()
@@ -79,9 +79,8 @@ function isSessionLost(error: unknown): boolean {
 }
 
 /** What happened, in words for who configured the server, without any of its secrets. */
-function failureOf(error: unknown, target: McpTarget): unknown {
+function failureOf(error: unknown, target: McpTarget): AppError {
   if (error instanceof AppError) return error
-  if (error instanceof DOMException && error.name === 'AbortError') return error
   const { code, reason } = reasonOf(error)
   return new AppError(code, `the MCP server ${target.name}: ${target.secrets.mask(reason).slice(0, 500)}`)
 }

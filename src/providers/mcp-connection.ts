@@ -44,6 +44,13 @@ export interface Connection {
   close(): Promise<void>
 }
 
+/** Told what the library would wrap in words of its own. */
+interface Watch {
+  readonly refused: (error: AppError) => void
+  /** Closes the connection. */
+  readonly fail: (reason: string) => void
+}
+
 /** However short the server wants it. */
 const minReconnectMs = 100
 const maxReconnects = 20
@@ -62,6 +69,8 @@ export async function connect(
   const client = new Client(identity, {
     capabilities: {},
     inputRequired: { autoFulfill: false },
+    // Both generations of the protocol over HTTP; a program may end at a question that it does not know.
+    versionNegotiation: { mode: target.address.transport === 'stdio' ? 'legacy' : 'auto' },
     listMaxPages: 32,
     // What a tool answers is data for the agent; nothing of a stranger's schema is compiled in this process.
     jsonSchemaValidator: {
@@ -70,11 +79,16 @@ export async function connect(
   })
   let fault: AppError | undefined
   const told: (() => void)[] = []
-  const fail = (reason: string) => {
-    fault ??= new AppError('mcp_bad_answer', `the MCP server ${target.name}: ${reason}`)
-    void transport.close()
+  const watch: Watch = {
+    refused: (error) => {
+      fault ??= error
+    },
+    fail: (reason) => {
+      fault ??= new AppError('mcp_bad_answer', `the MCP server ${target.name}: ${reason}`)
+      void transport.close()
+    },
   }
-  const transport = transportOf(target, around, intake, fail)
+  const transport = transportOf(target, around, intake, watch)
   client.onclose = () => {
     for (const tell of told) tell()
   }
@@ -91,18 +105,18 @@ function transportOf(
   { address, tenantId, name, secrets }: McpTarget,
   { fetch, commands, path }: Surroundings,
   intake: Intake,
-  fail: (reason: string) => void,
+  watch: Watch,
 ): Transport {
   if (address.transport === 'stdio') {
     const command = Object.hasOwn(commands, address.command) ? commands[address.command] : undefined
     if (!command) {
       throw new AppError('mcp_unavailable', `the MCP server ${name}: the operator allows no program ${address.command}`)
     }
-    return new GroupTransport({ command, tenantId, path, maxBytes: intake.perAnswer, fail })
+    return new GroupTransport({ command, tenantId, path, maxBytes: intake.perAnswer, fail: watch.fail })
   }
   let reconnects = 0
   return new StreamableHTTPClientTransport(new URL(address.url), {
-    fetch: limitedFetch(fetch, address.headers, secrets, intake, fail) as never,
+    fetch: limitedFetch(fetch, address.headers, secrets, intake, watch) as never,
     reconnectionOptions: {
       initialReconnectionDelay: 1000,
       maxReconnectionDelay: 5000,
@@ -111,7 +125,7 @@ function transportOf(
     },
     reconnectionScheduler: (reconnect, delayMs) => {
       reconnects += 1
-      if (reconnects > maxReconnects) return fail('it ends every stream before it has answered')
+      if (reconnects > maxReconnects) return watch.fail('it ends every stream before it has answered')
       const timer = setTimeout(reconnect, Math.max(delayMs, minReconnectMs))
       return () => clearTimeout(timer)
     },
@@ -124,7 +138,7 @@ function limitedFetch(
   own: Readonly<Record<string, string>>,
   secrets: Secrets,
   intake: Intake,
-  fail: (reason: string) => void,
+  watch: Watch,
 ): typeof globalThis.fetch {
   let inAll = 0
   return async (input, init) => {
@@ -132,8 +146,14 @@ function limitedFetch(
     const headers = new Headers(init?.headers)
     // Of a stream that is not the rest of an answer nothing is wanted: what servers tell unasked is not listened to.
     if (init?.method === 'GET' && !headers.has('last-event-id')) return new Response(null, { status: 405 })
-    for (const [name, text] of Object.entries(own)) headers.set(name, secrets.fill(text, url))
-    const answer = await fetch(url, { ...init, headers: Object.fromEntries(headers) })
+    const send = async () => {
+      for (const [name, text] of Object.entries(own)) headers.set(name, secrets.fill(text, url))
+      return await fetch(url, { ...init, headers: Object.fromEntries(headers) })
+    }
+    const answer = await send().catch((error) => {
+      if (error instanceof AppError) watch.refused(error)
+      throw error
+    })
     if (!answer.body) return answer
     let bytes = 0
     const measured = new TransformStream<Uint8Array, Uint8Array>({
@@ -141,7 +161,7 @@ function limitedFetch(
         bytes += chunk.byteLength
         inAll += chunk.byteLength
         if (bytes <= intake.perAnswer && inAll <= intake.inAll) return controller.enqueue(chunk)
-        fail(`it answered more than ${Math.floor(intake.perAnswer / 1024 / 1024)} MB`)
+        watch.fail(`it answered more than ${Math.floor(intake.perAnswer / 1024 / 1024)} MB`)
         controller.error(new Error('too much'))
       },
     })
