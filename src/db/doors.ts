@@ -140,6 +140,12 @@ export class Doors {
     }))
   }
 
+  /** Tells whoever watches these sessions of what was recorded while their runs go on. */
+  async announceSessions(sessions: readonly { readonly tenantId: string; readonly sessionId: string }[]) {
+    const columns = [sessions.map((one) => one.tenantId), sessions.map((one) => one.sessionId)]
+    await this.#call('announce_sessions', columns)
+  }
+
   async #call<R>(door: string, values: readonly unknown[]): Promise<R[]> {
     const holes = values.map((_, index) => `$${index + 1}`).join(', ')
     const { rows } = await this.#database.door({

@@ -4,6 +4,7 @@ import { pendingEffects } from '../engine/machine.ts'
 import { type LoadedRun, loadRun, type RunTenant } from '../features/runs/progress.ts'
 import { endRun, handOverRun, pauseRun, requeueRun } from '../features/runs/release.ts'
 import { TenantContext } from '../tenancy/context.ts'
+import type { Announce } from './announcer.ts'
 import { apply, type Course, callOf, pendingCalls, resume, startCourse, takeAnswers } from './course.ts'
 import { type EffectProviders, type Outcome, Postponed } from './effects/effect.ts'
 import { perform } from './effects/perform.ts'
@@ -16,6 +17,7 @@ import { type Doable, isDoable, isQuestion, withdrawQuestions } from './question
 export interface AdvanceProviders extends EffectProviders {
   readonly database: Database
   readonly loadPackage: LoadPackage
+  readonly announce: Announce
   readonly log: Pick<Logger, 'error' | 'warn' | 'debug'>
 }
 
@@ -37,7 +39,7 @@ export async function advanceRun(providers: AdvanceProviders, hold: Hold): Promi
     const loaded = await loadRun(tenant, hold.run)
     if (loaded.takeovers > maxTakeovers) return await end(tenant, hold, { status: 'failed', error: workerLost })
     const agent = await providers.loadPackage(tenantId, loaded.digest)
-    const course = startCourse(hold, tenant, agent, loaded)
+    const course = startCourse({ hold, tenant, package: agent, announce: providers.announce }, loaded)
     await follow(providers, course, await begin(providers, course, loaded))
   } catch (err) {
     await giveUp(providers, hold, tenant, err)

@@ -1,12 +1,13 @@
 import { type Logger, pino } from 'pino'
 import { Database } from '../db/database.ts'
-import type { TakenRun } from '../db/doors.ts'
+import { Doors, type TakenRun } from '../db/doors.ts'
 import { createFiles } from '../providers/files.ts'
 import { createMcp, type McpOptions } from '../providers/mcp.ts'
 import { createOutgoing } from '../providers/outgoing.ts'
 import { createSandbox } from '../providers/sandbox.ts'
 import { createVault } from '../providers/vault.ts'
 import { type AdvanceProviders, advanceRun } from './advance.ts'
+import { createAnnouncer } from './announcer.ts'
 import { createDeltas } from './deltas.ts'
 import { type Hold, holdRun, type Reason } from './hold.ts'
 import { createModelCaller, type DeploymentModel } from './model.ts'
@@ -72,6 +73,7 @@ async function open(settings: ChildSettings, log: Logger) {
   const deltas = createDeltas({ send: (batch) => database.tellTexts(batch) })
   const providers: AdvanceProviders = {
     database,
+    announce: createAnnouncer(new Doors(database)),
     files,
     loadPackage: createPackages(files),
     vault,

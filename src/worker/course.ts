@@ -4,6 +4,7 @@ import type { AgentPackage } from '../engine/package.ts'
 import { type Left, type LoadedRun, type RunTenant, recordTransition } from '../features/runs/progress.ts'
 import { waitOn } from '../features/runs/release.ts'
 import { appendEvents } from '../features/runs/service.ts'
+import type { Announce } from './announcer.ts'
 import type { Outcome } from './effects/effect.ts'
 import { tell } from './events.ts'
 import type { Hold } from './hold.ts'
@@ -16,12 +17,13 @@ export interface Course {
   readonly package: AgentPackage
   /** As the last recorded transition left it. */
   now: Pick<LoadedRun, 'seq' | 'state' | 'memory' | 'sizes' | 'at' | 'workedMs'> & { readonly status: string }
+  readonly announce: Announce
   /** performance.now() of the last recorded transition, or of when the run was taken. */
   since: number
 }
 
-export function startCourse(hold: Hold, tenant: RunTenant, agent: AgentPackage, loaded: LoadedRun): Course {
-  return { hold, tenant, package: agent, now: { ...loaded, status: 'running' }, since: performance.now() }
+export function startCourse(of: Pick<Course, 'hold' | 'tenant' | 'package' | 'announce'>, loaded: LoadedRun): Course {
+  return { ...of, now: { ...loaded, status: 'running' }, since: performance.now() }
 }
 
 /** One transition, from input to record. @returns what is to be done next */
@@ -33,11 +35,14 @@ export async function apply(course: Course, { input, record }: Outcome): Promise
   for (const { call } of asked) open.delete(call) // of those just asked none can have an answer
   const clock = performance.now()
   const workedMs = clock - course.since
+  const deeds = async (tx: TenantQueries) =>
+    tell(transition.events, await askQuestions(tx, hold.run, asked), (await record?.(tx)) ?? [])
   const recorded = await recordTransition(tenant, hold.run, now.seq + 1, transition, {
     workedMs,
-    answered: async (tx) => (await answersOf(tx, hold.run.runId, open)).length > 0,
-    also: async (tx) => tell(transition.events, await askQuestions(tx, hold.run, asked), (await record?.(tx)) ?? []),
+    answered: open.size > 0 ? async (tx) => (await answersOf(tx, hold.run.runId, open)).length > 0 : null,
+    events: asked.length > 0 || record ? deeds : tell(transition.events, new Map(), []),
   })
+  if (recorded.status === 'running') course.announce(tenant.tenantId, hold.run.sessionId)
   course.since = clock
   course.now = {
     seq: now.seq + 1,

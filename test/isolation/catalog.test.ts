@@ -224,10 +224,12 @@ t.test('the application may call the doors, the entries and a few helpers', asyn
     'append_events',
     'may_answer',
     'notify_change',
+    'record_transition',
     'requester_of',
     'seats_of',
     'take_model_call',
     'tenant_id',
+    'write_events',
   ]
   t.same(await list(callable), [...doorNames, ...entryNames, ...helpers].sort())
   const invokers = `select proname from pg_proc where pronamespace = 'app'::regnamespace and not prosecdef order by proname`

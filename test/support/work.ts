@@ -19,6 +19,7 @@ import { TenantContext } from '../../src/tenancy/context.ts'
 import type { Permission, Role } from '../../src/tenancy/permissions.ts'
 import type { UploadedFile } from '../../src/tenancy/route.ts'
 import { type AdvanceProviders, advanceRun } from '../../src/worker/advance.ts'
+import { createAnnouncer } from '../../src/worker/announcer.ts'
 import { createDeltas } from '../../src/worker/deltas.ts'
 import type { ModelEffect } from '../../src/worker/effects/effect.ts'
 import { holdRun } from '../../src/worker/hold.ts'
@@ -165,6 +166,7 @@ async function startWorker(
     database,
     files: files ?? shared.files,
     loadPackage: createPackages(files ?? shared.files),
+    announce: createAnnouncer(doors),
     vault: shared.vault,
     sandbox: gated(shared.sandbox, before),
     outgoing: outgoing ?? createOutgoing({}),

@@ -1,9 +1,9 @@
 import { type RawBuilder, sql } from 'kysely'
+import { prepare } from '../../db/prepared.ts'
 import type { TenantQueries } from '../../db/queries.ts'
 import type { EngineEvent, Memory, RunState, StepRecord, Transition } from '../../engine/machine.ts'
 import { notFound } from '../../errors.ts'
 import type { TenantContext } from '../../tenancy/context.ts'
-import { appendEvents, notifyRuns } from './repository.ts'
 import type { CheckpointKind } from './schema.ts'
 import { sizeOf, sizeOfColumn } from './size.ts'
 
@@ -103,12 +103,12 @@ function latestMemory(runId: string): RawBuilder<{ key: string; value: unknown; 
                 and m.seq = (select max(l.seq) from run_memory l where l.run_id = m.run_id and l.key = m.key)`
 }
 
-/** What goes into a transition's transaction beside its own rows. */
+/** What goes with a transition. */
 export interface Beside {
-  /** Gives the events that tell of all of it, in order. */
-  readonly also: (tx: TenantQueries) => Promise<readonly EngineEvent[]>
+  /** What tells of it, in order; or what is done in its transaction, which gives that. */
+  readonly events: readonly EngineEvent[] | ((tx: TenantQueries) => Promise<readonly EngineEvent[]>)
   /** Whether an answer that the run would wait for is there already: then it stays running, and its worker takes it. */
-  readonly answered: (tx: TenantQueries) => Promise<boolean>
+  readonly answered: ((tx: TenantQueries) => Promise<boolean>) | null
   /** Since the last checkpoint. */
   readonly workedMs: number
 }
@@ -116,124 +116,83 @@ export interface Beside {
 /**
  * Writes a transition as checkpoint `seq`: all of it or nothing, and nothing (`conflict`) once another worker has the
  * run. A run on which something was requested, or whose question was answered meanwhile, does not begin to wait: it
- * stays running, so that its worker can see to it.
+ * stays running, so that its worker can see to it. While it is running nobody is told of the events: announce them.
  */
 export async function recordTransition(
   tenant: RunTenant,
   run: RunKey,
   seq: number,
   transition: Transition,
-  { also, answered, workedMs }: Beside,
+  { events, answered, workedMs }: Beside,
 ): Promise<Recorded> {
-  const { state, writes, steps, error, score } = transition
-  const node = steps.at(-1)?.nodeId ?? null
+  const sizes: Record<string, number> = {}
+  const writes = Object.entries(transition.writes).map(([key, value]) => {
+    const text = JSON.stringify(value ?? null)
+    sizes[key] = sizeOf(text)
+    return `${JSON.stringify(key)}:${text}`
+  })
+  const write = async (queries: TenantQueries, status: string, told: readonly EngineEvent[]) => {
+    const [row] = await writeTransition(queries, {
+      ...run,
+      seq,
+      change: JSON.stringify({ ...changeOf(transition, workedMs), status }),
+      writes: `{${writes.join()}}`,
+      steps: JSON.stringify(lastWords(transition.steps)),
+      events: JSON.stringify(told),
+    })
+    return { ...leftOf(row!), sizes }
+  }
+  const { status } = transition
+  if (typeof events !== 'function' && !answered) return await write(tenant.rows, status, events)
   return await tenant.transaction(async (tx) => {
     // Whoever answers locks the run first, as this transaction has: no answer comes between this look and the wait.
-    const goesOn = transition.status === 'waiting' && (await answered(tx))
-    const status = goesOn ? 'running' : transition.status
-    const update = { seq, status, error: error ?? null, node, workedMs, ...(score === undefined ? {} : { score }) }
-    const [left, sizes, events] = await Promise.all([
-      moveRun(tx, run, update),
-      writeMemory(tx, run, seq, writes),
-      also(tx),
-      tx
-        .insertInto('checkpoints')
-        .values({ run_id: run.runId, seq, state: JSON.stringify(state), kind: kindOf(transition), node_id: node })
-        .execute(),
-      writeSteps(tx, run, seq, steps),
-      status === 'running' ? undefined : notifyRuns(tx),
-    ])
-    await appendEvents(tx, run.sessionId, run.runId, events)
-    return { ...left, sizes }
+    const goesOn = status === 'waiting' && (await answered?.(tx))
+    return await write(tx, goesOn ? 'running' : status, typeof events === 'function' ? await events(tx) : events)
   })
 }
 
+interface LeftRow {
+  readonly status: string
+  readonly requested: string | null
+  readonly at: Date
+}
+
+export function leftOf({ status, requested, at }: LeftRow): Left {
+  return { status, requested: requested as Requested, at: at.toISOString() }
+}
+
+const writeTransition = prepare<
+  RunKey & { seq: number; change: string; writes: string; steps: string; events: string }
+>()((db, value) =>
+  db
+    .selectFrom(
+      sql<LeftRow>`app.record_transition(${value.runId}::uuid, ${value.sessionId}::uuid, ${value.seq}::integer,
+        ${value.change}::jsonb, ${value.writes}::json, ${value.steps}::jsonb, ${value.events}::jsonb)`.as('left'),
+    )
+    .select(['status', 'requested', 'at']),
+)
+
+/** How the row of the run changes, and what its checkpoint says. */
+function changeOf({ state, steps, error, score, status }: Transition, workedMs: number) {
+  return {
+    state,
+    kind: kindOf(status, steps),
+    error: error ?? null,
+    node: steps.at(-1)?.nodeId ?? null,
+    workedMs: Math.round(workedMs),
+    ...(score === undefined ? {} : { score }),
+  }
+}
+
 /** What a person who looks for a place to go on from knows the checkpoint by. */
-function kindOf({ status, steps }: Transition): CheckpointKind {
+function kindOf(status: Transition['status'], steps: readonly StepRecord[]): CheckpointKind {
   if (status === 'waiting') return 'human_approval'
   const ended = (step: StepRecord) => step.status === 'completed' || step.status === 'failed'
   if (steps.some(ended)) return 'node_complete'
   return steps.length > 0 ? 'node_start' : 'loop_iteration'
 }
 
-interface Update {
-  readonly seq?: number
-  readonly status: Transition['status'] | 'cancelled'
-  readonly error: { code: string; message: string } | null
-  /** Where the run is now; null leaves what was written before. */
-  readonly node: string | null
-  readonly workedMs?: number
-  readonly score?: number | null
-}
-
-/** Changes the row of a held run. A wait is only begun when nothing was requested. */
-export async function moveRun(
-  tx: TenantQueries,
-  { runId }: RunKey,
-  { seq, status, error, node, workedMs = 0, score }: Update,
-): Promise<Left> {
-  const asked =
-    status === 'waiting' ? sql<string>`case when requested is null then 'waiting' else 'running' end` : status
-  const row = await tx
-    .updateTable('runs')
-    .set({
-      status: asked,
-      error: error && JSON.stringify(error),
-      worked_ms: sql<string>`worked_ms + ${Math.round(workedMs)}::bigint`,
-      ...(score === undefined ? {} : { score }),
-      ...(seq === undefined ? {} : { seq, takeovers: 0 }),
-      ...(node === null ? {} : { current_node: node }),
-      ...(status === 'running' || status === 'waiting' ? {} : { requested: null, finished_at: sql`now()` }),
-    })
-    .where('id', '=', runId)
-    .returning(['status', 'requested', sql<Date>`now()::timestamptz(3)`.as('at')])
-    .executeTakeFirstOrThrow()
-  return { status: row.status, requested: row.requested as Requested, at: row.at.toISOString() }
-}
-
-async function writeMemory(tx: TenantQueries, { runId }: RunKey, seq: number, writes: Memory) {
-  const rows = Object.entries(writes).map(([key, value]) => ({
-    run_id: runId,
-    key,
-    seq,
-    value: JSON.stringify(value ?? null),
-  }))
-  if (rows.length > 0) await tx.insertInto('run_memory').values(rows).execute()
-  return Object.fromEntries(rows.map(({ key, value }) => [key, sizeOf(value)]))
-}
-
-async function writeSteps(
-  tx: TenantQueries,
-  { runId }: RunKey,
-  seq: number,
-  steps: readonly StepRecord[],
-): Promise<void> {
-  if (steps.length === 0) return
-  // The last word on each attempt: one statement may not touch a row twice.
-  const last = new Map(steps.map((step) => [`${step.step}.${step.attempt}`, step]))
-  const rows = [...last.values()].map(({ step, attempt, nodeId, status, error }) => ({
-    run_id: runId,
-    step,
-    attempt,
-    node_id: nodeId,
-    status,
-    error: error ? JSON.stringify(error) : null,
-    // What an attempt that begins with this transition reads is what the transitions before, and this one, have written.
-    started_seq: seq,
-    ...(status === 'completed' || status === 'failed'
-      ? { finished_seq: seq, finished_at: sql<Date>`now()` }
-      : { finished_seq: null, finished_at: null }),
-  }))
-  await tx
-    .insertInto('run_steps')
-    .values(rows)
-    .onConflict((at) =>
-      at.columns(['tenant_id', 'run_id', 'step', 'attempt']).doUpdateSet((row) => ({
-        status: row.ref('excluded.status'),
-        error: row.ref('excluded.error'),
-        finished_seq: row.ref('excluded.finished_seq'),
-        finished_at: row.ref('excluded.finished_at'),
-      })),
-    )
-    .execute()
+/** The last record of each attempt: one statement may not touch a row twice. */
+function lastWords(steps: readonly StepRecord[]): StepRecord[] {
+  return [...new Map(steps.map((step) => [`${step.step}.${step.attempt}`, step])).values()]
 }

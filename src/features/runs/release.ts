@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { TenantQueries } from '../../db/queries.ts'
-import { type Left, moveRun, type RunKey, type RunTenant } from './progress.ts'
+import { type Left, leftOf, type RunKey, type RunTenant } from './progress.ts'
 import { appendEvents, cancelled, failOpenSteps, notifyRuns } from './repository.ts'
 
 /** The ways in which a worker lets go of a run that the machine did not end. All free the slot, but the handover. */
@@ -16,7 +16,11 @@ export async function endRun(
   await tenant.transaction(async (tx) => {
     await Promise.all([
       also(tx),
-      moveRun(tx, run, { status: end.status, error: end.error, node: null }),
+      tx
+        .updateTable('runs')
+        .set({ ...end, error: end.error && JSON.stringify(end.error), requested: null, finished_at: sql`now()` })
+        .where('id', '=', run.runId)
+        .execute(),
       failOpenSteps(tx, run.runId, end.error ?? cancelled),
       notifyRuns(tx),
     ])
@@ -56,8 +60,16 @@ export async function waitOn<T>(
   return await tenant.transaction(async (tx) => {
     const found = await decided(tx)
     if (!mayWait || found.length > 0) return { found, left: null }
-    const [left] = await Promise.all([moveRun(tx, run, { status: 'waiting', error: null, node: null }), notifyRuns(tx)])
-    return { found, left }
+    const [left] = await Promise.all([
+      tx
+        .updateTable('runs')
+        .set({ status: sql`case when requested is null then 'waiting' else 'running' end`, error: null })
+        .where('id', '=', run.runId)
+        .returning(['status', 'requested', sql<Date>`now()::timestamptz(3)`.as('at')])
+        .executeTakeFirstOrThrow(),
+      notifyRuns(tx),
+    ])
+    return { found, left: leftOf(left) }
   })
 }
 
