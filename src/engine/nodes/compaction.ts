@@ -6,7 +6,7 @@ import { conversationTokens, first } from './text.ts'
 const latestTurns = [3, 2, 1]
 /** What compaction aims at, so that not every turn needs it again. */
 const goal = 0.6
-/** What the model said, and what it gave to a tool, is kept up to this many characters. */
+/** Characters: what the model said and what it was answered, and what it gave to a tool, stays when it is short. */
 const maxSaid = 200
 const maxArguments = 400
 
@@ -50,8 +50,9 @@ function shortText(text: string): string {
 }
 
 function stubOf(message: Message & { role: 'tool' }): Message {
-  const content = `[removed: ${message.content.length} characters; call ${message.name} again if you need them]`
-  return content.length < message.content.length ? { ...message, content } : message
+  const { length } = message.content
+  if (length <= maxSaid) return message
+  return { ...message, content: `[removed: ${length} characters; call ${message.name} again if you need them]` }
 }
 
 function isKept(tool: string): boolean {
