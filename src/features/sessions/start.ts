@@ -4,6 +4,7 @@ import { AppError } from '../../errors.ts'
 import type { UploadedFile } from '../../tenancy/route.ts'
 import { type StartableVersion, startableIn } from '../agents/service.ts'
 import { record } from '../audit/service.ts'
+import { missingCredentials } from '../credentials/service.ts'
 import { appendEvents, createRun } from '../runs/service.ts'
 import type { StoredFile } from '../schema.ts'
 import { checkInput } from './input.ts'
@@ -44,13 +45,14 @@ export async function checkStart(
   await checkInput(manifest, input, uploads)
 }
 
-/** Writes a start that was checked. */
+/** Writes a start that was checked. Throws credentials_required with each credential that the organization lacks. */
 export async function insertStart(
   tx: TenantQueries,
-  { agentId, versionId, version }: StartableVersion,
+  { agentId, versionId, version, manifest }: StartableVersion,
   { agent, title, input = {}, entryPoint }: SessionStart,
   stored: readonly StoredFile[],
 ): Promise<{ sessionId: string; runId: string }> {
+  await assertCredentials(tx, manifest)
   const sessionId = await insertSession(tx, {
     agent_id: agentId,
     agent_version_id: versionId,
@@ -63,4 +65,15 @@ export async function insertStart(
   await record(tx, 'sessions.create', `session:${sessionId}`, { agent, version })
   await appendEvents(tx, sessionId, runId, [{ type: 'session_created', nodeId: null, data: { agent, version } }])
   return { sessionId, runId }
+}
+
+async function assertCredentials(tx: TenantQueries, { requiredCredentials = [] }: Manifest): Promise<void> {
+  const missing = await missingCredentials(
+    tx,
+    requiredCredentials.map(({ name }) => name),
+  )
+  if (missing.length === 0) return
+  const faults = missing.map((name) => ({ path: `credentials/${name}`, reason: 'is missing, or has expired' }))
+  const message = `the organization lacks what the agent needs: ${missing.join(', ')}; an admin adds these credentials`
+  throw new AppError('credentials_required', message, { faults })
 }
