@@ -124,6 +124,16 @@ t.test('doing it again changes nothing', async (t) => {
   const once = compact(whole, 700)
   t.same(compact(once ?? [], 700), once)
   t.same(compact(structuredClone(whole), 700), once)
+  const used = [
+    ...[...start, said(filler('t')), said('', call('1', 'find', {})), answer('1', 'find', `${filler('r')} 10-777`)],
+    ...[said('', call('2', 'echo', { ticket: '10-777', note: filler('n') })), answer('2', 'echo', 'ok'), ...latest],
+  ]
+  const first = compact(used, 1300)
+  t.match(first?.[4]?.content, /10-777$/)
+  t.same(
+    compact([...(first ?? []), said(filler('u'), call('4', 'echo', {})), answer('4', 'echo', '')], 1700)?.[4],
+    first?.[4],
+  )
 })
 
 t.test('50 turns of long answers fit into a short conversation', async (t) => {

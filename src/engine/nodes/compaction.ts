@@ -19,26 +19,30 @@ const textLength = { least: 8, most: 200 } as const
 /**
  * The conversation in at most so many tokens, or null. Kept as they are: the system prompt and the inputs, whatever people
  * and this machine said, questions to people, outputs that were set, the latest turns, and every answer of a tool that
- * was the first to hold a value which the model used later. Of the rest each message keeps its place, so that calls and
+ * was the first to hold a value which the model used in a later call, with that call. Of the rest each message keeps its place, so that calls and
  * their answers still belong together, and becomes short.
  */
 export function compact(messages: readonly Message[], most: number): Message[] | null {
-  const used = usedAnswers(messages)
-  const attempts = latestTurns.map((turns) => shortened(messages, used, turns))
+  const linked = linksIn(messages)
+  const attempts = latestTurns.map((turns) => shortened(messages, linked, turns))
   const small = attempts.find((attempt) => conversationTokens(attempt) <= most * goal) ?? (attempts.at(-1) as Message[])
   return conversationTokens(small) <= most ? small : null
 }
 
-function shortened(messages: readonly Message[], used: ReadonlySet<string>, turns: number): Message[] {
+function shortened(messages: readonly Message[], linked: Links, turns: number): Message[] {
   const starts = messages.flatMap(({ role }, index) => (role === 'assistant' ? [index] : []))
   const latest = starts.at(-turns) ?? 0
   return messages.map((message, index) => {
     if (index >= latest) return message
     switch (message.role) {
       case 'assistant':
-        return { ...message, content: shortText(message.content), toolCalls: message.toolCalls.map(shortCall) }
+        return {
+          ...message,
+          content: shortText(message.content),
+          toolCalls: message.toolCalls.map((call) => (linked.calls.has(call.id) ? call : shortCall(call))),
+        }
       case 'tool':
-        return used.has(message.toolCallId) || isKept(message.name) ? message : stubOf(message)
+        return linked.answers.has(message.toolCallId) || isKept(message.name) ? message : stubOf(message)
       default:
         return message
     }
@@ -65,24 +69,33 @@ function shortCall(call: ToolCall): ToolCall {
   return { ...call, arguments: { removed: `${length} characters` } }
 }
 
-/** The answers that were the first to hold a value which a later call of the model holds as well. */
-function usedAnswers(messages: readonly Message[]): Set<string> {
-  /** Value -> the answer that brought it; null when something else did. */
+/** Ids of the answers that were the first to hold a value which a later call holds as well, and of those calls. */
+interface Links {
+  readonly answers: Set<string>
+  readonly calls: Set<string>
+}
+
+function linksIn(messages: readonly Message[]): Links {
+  /** Value -> the call whose answer brought it; null when something else did. */
   const origins = new Map<string, string | null>()
-  const used = new Set<string>()
+  const linked: Links = { answers: new Set(), calls: new Set() }
   for (const message of messages) {
     if (message.role === 'assistant') {
-      for (const value of message.toolCalls.flatMap((call) => [...valuesOf(call.arguments)])) {
-        const origin = origins.get(value)
-        if (origin) used.add(origin)
-        else origins.set(value, null)
+      for (const { id, arguments: given } of message.toolCalls) {
+        for (const value of valuesOf(given)) {
+          const origin = origins.get(value)
+          if (origin) {
+            linked.answers.add(origin)
+            linked.calls.add(id)
+          } else origins.set(value, null)
+        }
       }
       continue
     }
     const origin = message.role === 'tool' ? message.toolCallId : null
     for (const value of valuesIn(message)) if (!origins.has(value)) origins.set(value, origin)
   }
-  return used
+  return linked
 }
 
 /** The values in an answer, or in the inputs: those are lines of JSON after a key. */
