@@ -1,3 +1,5 @@
+import { createMask } from './mask.ts'
+
 /** Keeps a key out of what a server says: it may repeat what it was sent. */
 export interface KeyMask {
   mask(text: string): string
@@ -5,13 +7,8 @@ export interface KeyMask {
   pieces(emit: (text: string) => void): { push(text: string): void; end(): void }
 }
 
-const shownInstead = '***'
-/** What is shorter is no secret, and would be found in every other word. */
-const minimum = 6
-
-export function createKeyMask(key: string | undefined): KeyMask {
-  const secret = key && key.length >= minimum ? key : undefined
-  const mask = (text: string) => (secret ? text.replaceAll(secret, shownInstead) : text)
+export function createKeyMask(key = ''): KeyMask {
+  const mask = createMask([key])
   return {
     mask,
     pieces(emit) {
@@ -19,7 +16,7 @@ export function createKeyMask(key: string | undefined): KeyMask {
       return {
         push(text) {
           const all = mask(held + text)
-          const waits = secret ? overlap(all, secret) : 0
+          const waits = overlap(all, key)
           held = all.slice(all.length - waits)
           if (waits < all.length) emit(all.slice(0, all.length - waits))
         },

@@ -7,6 +7,7 @@ import { memberScope } from '../support/database.ts'
 import { modelPlace } from '../support/model-place.ts'
 import { say, serveModel } from '../support/model-server.ts'
 import { until } from '../support/until.ts'
+import { startWorkerProcess } from '../support/worker-process.ts'
 
 const { place, acme, beta, done, settle, work, usage } = await modelPlace(t)
 
@@ -91,4 +92,20 @@ t.test('a run that waits for its turn is let go of, and goes on later', async (t
   await resumeSession(place.as(acme, 'operator', 'runs:write'), second.sessionId, new Date())
   await place.arrives(second.runId, 'waiting')
   t.match(await usage(acme, second.runId), { total: { calls: 1, requests: 1 } })
+})
+
+t.test('a worker of its own process opens keys, asks models and tells what they say', async (t) => {
+  const server = await serveModel(t, (asked, count) => (count === 1 ? say(asked, ['one ', 'two']) : done(asked)))
+  await settle(acme, 'default', server)
+  const notifications = await new Notifications(place.appUrl).start()
+  t.teardown(() => notifications.stop())
+  const { runId, sessionId } = await place.begin(acme, 'plain', { number: 2 })
+  let heard = ''
+  t.teardown(notifications.onText(acme.tenantId, sessionId, ({ text }) => (heard += text)))
+  const worker = await startWorkerProcess(place, { environment: { ENGINEX_EGRESS_ALLOW: server.host } })
+  await place.arrives(runId, 'waiting')
+  t.equal(server.asked[0]!.headers.authorization, 'Bearer sk-sentinel-acme-default')
+  await until('it was told', () => heard === 'one two')
+  worker.signal('SIGTERM')
+  t.match(await worker.exited, { code: 0 })
 })

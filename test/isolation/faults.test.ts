@@ -2,9 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { codeFaults } from './faults-code.ts'
 import { databaseFaults } from './faults-database.ts'
+import { secretFaults } from './faults-secrets.ts'
 
 // The short form of `npm run prove:mutants`: every fault can still be planted, so the long form proves what it says.
-const faults = [...databaseFaults, ...codeFaults]
+const faults = [...databaseFaults, ...codeFaults, ...secretFaults]
 
 for (const { name, edits, run } of faults) {
   t.test(name, async (t) => {
