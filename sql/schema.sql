@@ -581,6 +581,7 @@ create table app.role_permissions (
   roles text[] not null,
   constraint role_permissions_pkey PRIMARY KEY (permission)
 );
+grant select on app.role_permissions to enginex_doors;
 grant select on app.role_permissions to enginex_guard;
 
 create table app.run_memory (
@@ -647,6 +648,7 @@ create table app.runs (
   forked_from_seq integer,
   worked_ms bigint not null default 0,
   score real,
+  trigger_id uuid,
   constraint runs_pkey PRIMARY KEY (tenant_id, id),
   constraint runs_check CHECK (((forked_from_run IS NULL) = (forked_from_seq IS NULL))),
   constraint runs_requested_check CHECK ((requested = ANY (ARRAY['pause'::text, 'cancel'::text]))),
@@ -660,6 +662,7 @@ CREATE INDEX runs_tenant_id_heartbeat_at_idx ON app.runs USING btree (tenant_id,
 CREATE INDEX runs_tenant_id_queued_at_id_idx ON app.runs USING btree (tenant_id, queued_at, id) WHERE (status = 'queued'::text);
 CREATE UNIQUE INDEX runs_tenant_id_session_id_idx ON app.runs USING btree (tenant_id, session_id) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'paused'::text]));
 CREATE INDEX runs_tenant_id_session_id_queued_at_id_idx ON app.runs USING btree (tenant_id, session_id, queued_at DESC, id DESC);
+CREATE INDEX runs_tenant_id_trigger_id_idx ON app.runs USING btree (tenant_id, trigger_id) WHERE ((trigger_id IS NOT NULL) AND (status = ANY (ARRAY['queued'::text, 'running'::text, 'waiting'::text, 'paused'::text])));
 alter table app.runs enable row level security;
 alter table app.runs force row level security;
 create policy doors on app.runs for all to enginex_doors using true with check true;
@@ -668,7 +671,7 @@ create policy tenant on app.runs for all to enginex_app using (tenant_id = ( SEL
 grant select on app.runs to enginex_app;
 grant insert, select on app.runs to enginex_backup;
 grant select, update on app.runs to enginex_doors;
-grant insert (session_id, seq, forked_from_run, forked_from_seq) on app.runs to enginex_app;
+grant insert (session_id, seq, forked_from_run, forked_from_seq, trigger_id) on app.runs to enginex_app;
 grant update (status, requested, epoch, worker_id, seq, current_node, error, queued_at, heartbeat_at, finished_at, takeovers, worked_ms, score) on app.runs to enginex_app;
 grant select (tenant_id, id, status, epoch, created_by) on app.runs to enginex_guard;
 grant update (epoch) on app.runs to enginex_guard;
@@ -838,6 +841,100 @@ grant insert, select on app.tenants to enginex_backup;
 grant insert, select, update on app.tenants to enginex_doors;
 grant select (tenant_id, status) on app.tenants to enginex_guard;
 
+create table app.trigger_firings (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  trigger_id uuid not null,
+  key text,
+  due_at timestamp(3) with time zone,
+  outcome text not null,
+  reason json,
+  session_id uuid,
+  fired_at timestamp(3) with time zone not null default now(),
+  fired_by text not null default app.actor(),
+  constraint trigger_firings_pkey PRIMARY KEY (tenant_id, id),
+  constraint trigger_firings_check CHECK (((outcome = 'started'::text) = (session_id IS NOT NULL))),
+  constraint trigger_firings_check1 CHECK (((outcome = 'started'::text) = (reason IS NULL))),
+  constraint trigger_firings_key_check CHECK (((length(key) >= 1) AND (length(key) <= 400))),
+  constraint trigger_firings_outcome_check CHECK ((outcome = ANY (ARRAY['started'::text, 'skipped'::text, 'failed'::text]))),
+  constraint trigger_firings_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint trigger_firings_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id),
+  constraint trigger_firings_tenant_id_trigger_id_fkey FOREIGN KEY (tenant_id, trigger_id) REFERENCES app.triggers(tenant_id, id) ON DELETE CASCADE,
+  constraint trigger_firings_tenant_id_trigger_id_key_key UNIQUE (tenant_id, trigger_id, key)
+);
+CREATE INDEX trigger_firings_tenant_id_trigger_id_fired_at_id_idx ON app.trigger_firings USING btree (tenant_id, trigger_id, fired_at DESC, id DESC);
+alter table app.trigger_firings enable row level security;
+alter table app.trigger_firings force row level security;
+create policy tenant on app.trigger_firings for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+grant delete, select on app.trigger_firings to enginex_app;
+grant insert, select on app.trigger_firings to enginex_backup;
+grant insert (trigger_id, key, due_at, outcome, reason, session_id) on app.trigger_firings to enginex_app;
+
+create table app.triggers (
+  tenant_id uuid not null default app.tenant_id(),
+  id uuid not null default uuidv7(),
+  name text not null,
+  kind text not null,
+  agent_id uuid not null,
+  entry_point text,
+  input json not null default '{}'::json,
+  payload_key text,
+  schedule json,
+  jitter_seconds integer not null default 0,
+  run_immediately boolean not null default false,
+  misfire text not null default 'fire_once'::text,
+  max_concurrent integer not null,
+  enabled boolean not null default true,
+  disabled_reason text,
+  owner uuid not null default (split_part(app.actor(), ':'::text, 2))::uuid,
+  due_at timestamp(3) with time zone,
+  next_at timestamp(3) with time zone,
+  last_at timestamp(3) with time zone,
+  last_session_id uuid,
+  secret bytea,
+  secret_version integer not null default 0,
+  previous_secret bytea,
+  previous_until timestamp(3) with time zone,
+  created_at timestamp(3) with time zone not null default now(),
+  created_by text not null default app.actor(),
+  constraint triggers_pkey PRIMARY KEY (tenant_id, id),
+  constraint triggers_check CHECK (((kind = 'timer'::text) = (schedule IS NOT NULL))),
+  constraint triggers_check1 CHECK (((kind = 'webhook'::text) = (payload_key IS NOT NULL))),
+  constraint triggers_check2 CHECK (((kind = 'webhook'::text) OR (secret IS NULL))),
+  constraint triggers_check3 CHECK ((enabled = (disabled_reason IS NULL))),
+  constraint triggers_check4 CHECK (((due_at IS NULL) OR (enabled AND (kind = 'timer'::text)))),
+  constraint triggers_check5 CHECK (((next_at IS NULL) OR (due_at IS NOT NULL))),
+  constraint triggers_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['by_request'::text, 'owner_left'::text]))),
+  constraint triggers_jitter_seconds_check CHECK (((jitter_seconds >= 0) AND (jitter_seconds <= 3600))),
+  constraint triggers_kind_check CHECK ((kind = ANY (ARRAY['timer'::text, 'webhook'::text, 'api'::text]))),
+  constraint triggers_max_concurrent_check CHECK (((max_concurrent >= 1) AND (max_concurrent <= 1000))),
+  constraint triggers_misfire_check CHECK ((misfire = ANY (ARRAY['skip'::text, 'fire_once'::text, 'fire_all'::text]))),
+  constraint triggers_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
+  constraint triggers_tenant_id_agent_id_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES app.agents(tenant_id, id),
+  constraint triggers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
+  constraint triggers_tenant_id_last_session_id_fkey FOREIGN KEY (tenant_id, last_session_id) REFERENCES app.sessions(tenant_id, id),
+  constraint triggers_tenant_id_name_key UNIQUE (tenant_id, name),
+  constraint triggers_tenant_id_owner_fkey FOREIGN KEY (tenant_id, owner) REFERENCES app.memberships(tenant_id, user_id)
+);
+CREATE INDEX triggers_id_idx ON app.triggers USING btree (id) WHERE (kind = 'webhook'::text);
+CREATE INDEX triggers_next_at_idx ON app.triggers USING btree (next_at) WHERE (next_at IS NOT NULL);
+CREATE INDEX triggers_tenant_id_created_at_id_idx ON app.triggers USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX triggers_tenant_id_owner_idx ON app.triggers USING btree (tenant_id, owner);
+alter table app.triggers enable row level security;
+alter table app.triggers force row level security;
+create policy doors on app.triggers for all to enginex_doors using true with check true;
+create policy guard on app.triggers for all to enginex_guard using true with check false;
+create policy tenant on app.triggers for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
+CREATE TRIGGER adopted BEFORE UPDATE ON app.triggers FOR EACH ROW WHEN ((old.owner IS DISTINCT FROM new.owner)) EXECUTE FUNCTION app.own_trigger();
+grant delete, select on app.triggers to enginex_app;
+grant insert, select on app.triggers to enginex_backup;
+grant insert (name, kind, agent_id, entry_point, input, payload_key, schedule, jitter_seconds, run_immediately, misfire, max_concurrent) on app.triggers to enginex_app;
+grant update (name, entry_point, input, payload_key, schedule, jitter_seconds, run_immediately, misfire, max_concurrent, enabled, disabled_reason, owner, due_at, next_at, last_at, last_session_id, secret, secret_version, previous_secret, previous_until) on app.triggers to enginex_app;
+grant select (tenant_id, id, kind, enabled, owner, due_at, next_at, secret, secret_version, previous_secret, previous_until) on app.triggers to enginex_doors;
+grant update (enabled, disabled_reason, due_at, next_at) on app.triggers to enginex_doors;
+grant select (tenant_id, id, enabled, owner) on app.triggers to enginex_guard;
+grant update (owner) on app.triggers to enginex_guard;
+
 create table app.users (
   tenant_id uuid not null default app.tenant_id(),
   user_id uuid not null,
@@ -907,6 +1004,35 @@ $function$;
 alter function app.beat_runs(uuid[],uuid[],integer[]) owner to enginex_doors;
 grant execute on function app.beat_runs(uuid[],uuid[],integer[]) to enginex_app;
 
+CREATE OR REPLACE FUNCTION app.disable_orphan(p_tenant uuid, p_trigger uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select app.disable_orphans(g.tenant_id, g.owner) from app.triggers g where g.tenant_id = p_tenant and g.id = p_trigger
+$function$;
+alter function app.disable_orphan(uuid,uuid) owner to enginex_doors;
+grant execute on function app.disable_orphan(uuid,uuid) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.disable_orphans(p_tenant uuid, p_owner uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with gone as (
+    update app.triggers g set enabled = false, disabled_reason = 'owner_left', due_at = null, next_at = null
+     where g.tenant_id = p_tenant and g.owner = p_owner and g.enabled
+       and not exists (select from app.memberships m join app.role_permissions p on p.permission = 'runs:write'
+                        where m.tenant_id = p_tenant and m.user_id = p_owner and m.status = 'active' and m.roles && p.roles)
+    returning g.id
+  )
+  insert into app.audit_entries (tenant_id, actor, action, resource, details)
+  select p_tenant, 'system:triggers', 'triggers.disable', 'trigger:' || gone.id, '{"reason": "owner_left"}' from gone
+$function$;
+alter function app.disable_orphans(uuid,uuid) owner to enginex_doors;
+
 CREATE OR REPLACE FUNCTION app.due_approvals(p_limit integer)
  RETURNS TABLE(tenant_id uuid, approval_id uuid)
  LANGUAGE sql
@@ -935,6 +1061,24 @@ AS $function$
 $function$;
 alter function app.due_approvals(integer) owner to enginex_doors;
 grant execute on function app.due_approvals(integer) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.due_triggers(p_limit integer)
+ RETURNS TABLE(tenant_id uuid, trigger_id uuid, wait_ms bigint)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  with due as (
+    select g.tenant_id, g.id, g.next_at, row_number() over (partition by g.tenant_id order by g.next_at, g.id) as turn
+      from app.triggers g where g.next_at <= now()
+  )
+  (select d.tenant_id, d.id, 0::bigint from due d order by d.turn, d.next_at, d.id limit p_limit)
+  union all
+  (select g.tenant_id, g.id, ceil(extract(epoch from g.next_at - now()) * 1000)::bigint
+     from app.triggers g where g.next_at > now() order by g.next_at limit 1)
+$function$;
+alter function app.due_triggers(integer) owner to enginex_doors;
+grant execute on function app.due_triggers(integer) to enginex_app;
 
 CREATE OR REPLACE FUNCTION app.enter(p_tenant uuid, p_actor uuid, p_issued timestamp with time zone, p_permission text)
  RETURNS void
@@ -1030,6 +1174,34 @@ end $function$;
 alter function app.enter_system(uuid,text) owner to enginex_guard;
 grant execute on function app.enter_system(uuid,text) to enginex_app;
 
+CREATE OR REPLACE FUNCTION app.enter_trigger(p_tenant uuid, p_trigger uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_owner uuid;
+  v_tenant text;
+  v_granted boolean;
+  v_ignored text;
+begin
+  select g.owner into v_owner from app.triggers g
+   where g.tenant_id = p_tenant and g.id = p_trigger and g.enabled for no key update;
+  if v_owner is null then raise exception 'no such trigger, or it is disabled' using errcode = 'TN410'; end if;
+  select t.status, m.status = 'active' and m.roles && p.roles into v_tenant, v_granted
+    from app.tenants t
+    left join app.memberships m on m.tenant_id = t.tenant_id and m.user_id = v_owner
+    left join app.role_permissions p on p.permission = 'runs:write'
+   where t.tenant_id = p_tenant;
+  if v_tenant is distinct from 'active' then raise exception 'tenant suspended' using errcode = 'TN423'; end if;
+  if v_granted is not true then raise exception 'the owner has left' using errcode = 'TN424'; end if;
+  v_ignored := set_config('app.tenant_id', p_tenant::text, true);
+  v_ignored := set_config('app.actor', 'trigger:' || p_trigger::text, true);
+end $function$;
+alter function app.enter_trigger(uuid,uuid) owner to enginex_guard;
+grant execute on function app.enter_trigger(uuid,uuid) to enginex_app;
+
 CREATE OR REPLACE FUNCTION app.find_organization(p_alias text)
  RETURNS TABLE(organization_id uuid, alias text, name text, status text, region text, created_at timestamp with time zone)
  LANGUAGE sql
@@ -1099,6 +1271,7 @@ CREATE OR REPLACE FUNCTION app.membership_changed()
 AS $function$
 begin
   perform pg_notify('enginex', new.tenant_id || ':member:' || new.user_id);
+  perform app.disable_orphans(new.tenant_id, new.user_id);
   return null;
 end $function$;
 alter function app.membership_changed() owner to enginex_doors;
@@ -1145,6 +1318,19 @@ $function$;
 alter function app.notify_change(text) owner to enginex_owner;
 grant execute on function app.notify_change(text) to enginex_app, enginex_doors, enginex_guard;
 
+CREATE OR REPLACE FUNCTION app.open_hook(p_trigger uuid)
+ RETURNS TABLE(tenant_id uuid, secret bytea, secret_version integer, previous_secret bytea)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select g.tenant_id, g.secret, g.secret_version, case when g.previous_until > now() then g.previous_secret end
+    from app.triggers g join app.tenants t on t.tenant_id = g.tenant_id and t.status = 'active'
+   where g.id = p_trigger and g.kind = 'webhook' and g.enabled and g.secret is not null
+$function$;
+alter function app.open_hook(uuid) owner to enginex_doors;
+grant execute on function app.open_hook(uuid) to enginex_app;
+
 CREATE OR REPLACE FUNCTION app.open_token(p_organization uuid, p_user uuid)
  RETURNS TABLE(tenant_id uuid, region text, tenant_status text, membership_status text, roles text[])
  LANGUAGE sql
@@ -1159,6 +1345,17 @@ AS $function$
 $function$;
 alter function app.open_token(uuid,uuid) owner to enginex_doors;
 grant execute on function app.open_token(uuid,uuid) to enginex_app;
+
+CREATE OR REPLACE FUNCTION app.own_trigger()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  new.owner := split_part(app.actor(), ':', 2)::uuid;
+  return new;
+end $function$;
+alter function app.own_trigger() owner to enginex_owner;
 
 CREATE OR REPLACE FUNCTION app.protect(target regclass, rights text DEFAULT 'select, insert, update, delete'::text)
  RETURNS void
@@ -1498,6 +1695,8 @@ CREATE OR REPLACE FUNCTION app.tenant_changed()
 AS $function$
 begin
   perform pg_notify('enginex', new.tenant_id || ':tenant');
+  update app.triggers g set next_at = case new.status when 'active' then g.due_at end
+   where g.tenant_id = new.tenant_id and g.due_at is not null;
   return null;
 end $function$;
 alter function app.tenant_changed() owner to enginex_doors;

@@ -15,6 +15,7 @@ export const statusOf = {
   egress_refused: 403,
   not_found: 404,
   conflict: 409,
+  owner_left: 409,
   already_decided: 409,
   approval_expired: 409,
   already_answered: 409,

@@ -21,6 +21,7 @@ const homes: [RegExp, RegExp, string][] = [
   [/from '(@fastify\/[^']+|fastify)'/, /^api\//, 'HTTP stays in the API'],
   [/\.door\(/, /^db\//, 'what looks across tenants is a method of Doors'],
   [/TenantContext\.open\(/, /^(api\/mount|tenancy\/context)\.ts$/, 'the API opens a context once per request'],
+  [/TenantContext\.openTrigger\(/, /^(worker\/|api\/hooks\.ts$)/, 'a trigger fires for its time or a signed message'],
   [/TenantContext\.openRun\(/, /^worker\//, 'the worker opens one for the run that it holds'],
   [/TenantContext\.openSystem\(/, /^worker\//, "the platform's jobs run in workers"],
   [/\bsql\.(raw|table|ref|id|lit)\((?!\d+\))/, /^db\//, 'no text becomes SQL'],

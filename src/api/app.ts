@@ -6,17 +6,20 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRepl
 import type { Doors } from '../db/doors.ts'
 import { AppError } from '../errors.ts'
 import type { Tokens } from '../identity/tokens.ts'
+import type { Vault } from '../providers/vault.ts'
 import type { Route } from '../tenancy/route.ts'
 import { authentication } from './authenticate.ts'
 import { serveConsole } from './console.ts'
 import { Denials } from './denials.ts'
 import { sendProblem, toAppError } from './errors.ts'
 import { type HealthChecks, serveHealth } from './health.ts'
+import { mountHooks } from './hooks.ts'
 import { type MountOptions, mount } from './mount.ts'
 import { documentApi } from './openapi.ts'
 import { createShares } from './shares.ts'
 
 export interface AppOptions extends Omit<MountOptions, 'authenticate' | 'shares'> {
+  readonly vault: Vault
   readonly routes: readonly Route[]
   readonly doors: Doors
   readonly tokens: Tokens
@@ -54,9 +57,12 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await documentApi(app)
   const authenticate = await authentication(app, { ...options, audience: 'enginex-api' })
   app.setNotFoundHandler((request, reply) => sendProblem(new AppError('not_found', 'no such address'), request, reply))
+  const shares = createShares()
+  const hooks = options.routes.filter((route) => route.kind === 'hook')
+  await app.register((scope) => mountHooks(scope, hooks, { ...options, denials, shares }))
   await app.register(async (scope) => {
-    const shares = createShares()
-    for (const route of options.routes) mount(scope, route, { ...options, authenticate, shares })
+    for (const route of options.routes)
+      if (route.kind !== 'hook') mount(scope, route, { ...options, authenticate, shares })
   })
   serveHealth(app, options.health, options.now)
   await serveConsole(app, options.console)

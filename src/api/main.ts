@@ -57,6 +57,7 @@ const app = await buildApp({
   database,
   notifications,
   doors,
+  vault,
   tokens,
   issuer,
   admission: new Admission({ doors, keycloak }),

@@ -7,6 +7,7 @@ import { TenantContext } from '../tenancy/context.ts'
 import type { Download, Person, Route, ServerEvent } from '../tenancy/route.ts'
 import type { Admission } from './admission.ts'
 import { Problem } from './errors.ts'
+import { assertText } from './json.ts'
 import type { Shares } from './shares.ts'
 import { openControl, sendStream } from './streams.ts'
 import { readUpload, type Upload } from './uploads.ts'
@@ -31,9 +32,12 @@ export interface MountOptions {
   readonly now: () => number
 }
 
+/** A route for somebody who brings a token. */
+type PersonalRoute = Exclude<Route, { kind: 'hook' }>
+
 /** Mounts a route value under /v1: who may, what comes in, what goes out. */
-export function mount(app: FastifyInstance, route: Route, options: MountOptions): void {
-  const { params, query, body, response } = route.schema
+export function mount(app: FastifyInstance, route: PersonalRoute, options: MountOptions): void {
+  const { params, headers, query, body, response } = route.schema
   app.route({
     method: route.method,
     url: `/v1${route.path}`,
@@ -47,6 +51,7 @@ export function mount(app: FastifyInstance, route: Route, options: MountOptions)
       ...(route.answers === 'download' ? { produces: ['application/octet-stream'] } : {}),
       ...(route.answers === 'stream' ? { produces: ['text/event-stream'] } : {}),
       ...(params ? { params } : {}),
+      ...(headers ? { headers } : {}),
       ...(query ? { querystring: query } : {}),
       ...(body ? { body } : {}),
       response: { ...(response ? { [route.status]: response } : {}), default: Problem },
@@ -63,7 +68,12 @@ export function mount(app: FastifyInstance, route: Route, options: MountOptions)
   })
 }
 
-async function admit(request: FastifyRequest, reply: FastifyReply, route: Route, options: MountOptions): Promise<void> {
+async function admit(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  route: PersonalRoute,
+  options: MountOptions,
+): Promise<void> {
   const identity = await options.authenticate(request)
   request.identity = identity
   if (route.kind === 'platform' && !identity.platformAdmin)
@@ -83,12 +93,17 @@ async function admit(request: FastifyRequest, reply: FastifyReply, route: Route,
 }
 
 /** At once when the client has left while it was asked who it is. */
-function whenClosed({ raw }: FastifyReply, leave: () => void): void {
+export function whenClosed({ raw }: FastifyReply, leave: () => void): void {
   if (raw.closed) leave()
   else raw.once('close', leave)
 }
 
-async function takeBody(request: FastifyRequest, reply: FastifyReply, route: Route, shares: Shares): Promise<void> {
+async function takeBody(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  route: PersonalRoute,
+  shares: Shares,
+): Promise<void> {
   if (request.isMultipart()) {
     if (!route.upload) throw new AppError('unsupported_media_type', 'send application/json')
     await request.tenant!.prove()
@@ -100,30 +115,22 @@ async function takeBody(request: FastifyRequest, reply: FastifyReply, route: Rou
   } else if (!route.schema.body && Object.keys(request.body ?? {}).length > 0) {
     throw new AppError('invalid_request', 'this address takes no body')
   }
-  assertText(request.body, 0)
-}
-
-/** PostgreSQL stores neither NUL nor half a surrogate pair, so they are refused where they come in. */
-function assertText(value: unknown, depth: number): void {
-  if (typeof value === 'string') {
-    if (value.includes('\0') || !value.isWellFormed())
-      throw new AppError('invalid_request', 'the request has text that is not valid Unicode')
-  } else if (typeof value === 'object' && value !== null) {
-    if (depth > 64) throw new AppError('invalid_request', 'the request is nested too deeply')
-    for (const [key, inner] of Object.entries(value)) {
-      assertText(key, depth)
-      assertText(inner, depth + 1)
-    }
-  }
+  assertText(request.body)
 }
 
 async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
-  route: Route,
+  route: PersonalRoute,
   options: MountOptions,
 ): Promise<unknown> {
-  const input = { params: request.params, query: request.query, body: request.body, files: request.upload?.files ?? [] }
+  const input = {
+    params: request.params,
+    headers: namedHeaders(request, route),
+    query: request.query,
+    body: request.body,
+    files: request.upload?.files ?? [],
+  }
   const identity = request.identity!
   if (route.kind !== 'tenant') {
     reply.code(route.status)
@@ -149,6 +156,11 @@ async function answer(
   const result = await route.handler(tenant, input, undefined)
   reply.code(route.status)
   return route.answers === 'download' ? sendDownload(reply, result) : result
+}
+
+function namedHeaders({ headers }: FastifyRequest, { schema }: PersonalRoute): Record<string, unknown> {
+  const wanted = Object.keys((schema.headers as { properties?: object } | undefined)?.properties ?? {})
+  return Object.fromEntries(wanted.map((name) => [name, headers[name]]))
 }
 
 function sendDownload(reply: FastifyReply, { body, mediaType, fileName }: Download): FastifyReply {

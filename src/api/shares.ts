@@ -10,6 +10,12 @@ const most = {
   streams: 200,
   /** Of a person in an organization: windows that are open at the same time. */
   'streams of one person': 20,
+  /** Of all together: messages to webhooks come without a token, and are held in memory until they are checked. */
+  'unchecked messages': 256,
+  /** To one webhook, of whoever sends. */
+  'messages to one webhook': 8,
+  /** To an organization, once the signature was right. */
+  messages: 16,
   /** Of a person, outside of any organization. */
   own: 16,
 } as const

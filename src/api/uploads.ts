@@ -9,6 +9,7 @@ import type { MultipartFile } from '@fastify/multipart'
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '../errors.ts'
 import type { UploadedFile, UploadLimits } from '../tenancy/route.ts'
+import { parseJson } from './json.ts'
 
 export interface Upload {
   /** The JSON of the part `request`; undefined when the form has none. */
@@ -70,12 +71,12 @@ async function readRequestFile(part: MultipartFile): Promise<unknown> {
     if (bytes > requestPartBytes) throw new AppError('payload_too_large', 'the part request may hold at most 1 MB')
     chunks.push(chunk as Buffer)
   }
-  return parseRequest(Buffer.concat(chunks).toString())
+  return parseJson(Buffer.concat(chunks).toString(), 'the part request')
 }
 
 /** A field of type application/json comes parsed. */
 function requestOf(value: unknown): unknown {
-  return typeof value === 'string' ? parseRequest(value) : value
+  return typeof value === 'string' ? parseJson(value, 'the part request') : value
 }
 
 async function spool(part: MultipartFile, limits: UploadLimits, folder: string): Promise<UploadedFile> {
@@ -93,17 +94,6 @@ async function spool(part: MultipartFile, limits: UploadLimits, folder: string):
   if (part.file.truncated) throw tooLarge(limits)
   const { fieldname: field, filename: fileName, mimetype: mediaType } = part
   return { field, fileName, mediaType, path, bytes, sha256: hash.digest('hex') }
-}
-
-function parseRequest(text: string): unknown {
-  try {
-    return JSON.parse(text, (key, value) => {
-      if (key === '__proto__' || key === 'constructor') throw new Error(`the key ${key} is not allowed`)
-      return value
-    })
-  } catch (error) {
-    throw new AppError('invalid_request', `the part request is not JSON: ${(error as Error).message}`)
-  }
 }
 
 function tooLarge({ maxBytes }: UploadLimits): AppError {

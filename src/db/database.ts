@@ -50,11 +50,12 @@ export class Database {
   }
 
   /**
-   * One read, one round trip, on a connection that other tenants use at the same time. A run's entry locks its row, so
-   * what a worker reads goes the way of writes.
+   * One read, one round trip, on a connection that other tenants use at the same time. The entries of a run and of a
+   * trigger lock its row, so what they read goes the way of writes.
    */
   async read(scope: Scope, statement: Statement): Promise<Rows> {
-    if (scope.kind === 'run' || scope.kind === 'starter') return await this.write(scope, statement)
+    if (scope.kind === 'run' || scope.kind === 'starter' || scope.kind === 'trigger')
+      return await this.write(scope, statement)
     try {
       return await this.#shared.query(scope, statement)
     } catch (error) {
@@ -140,7 +141,7 @@ export class Database {
     try {
       client = await this.#pool.connect()
       if (!ready.has(client)) {
-        await prepareEntries(client, ['member', 'run', 'starter', 'system'])
+        await prepareEntries(client, ['member', 'run', 'starter', 'trigger', 'system'])
         ready.add(client)
       }
       const result = await work(client)

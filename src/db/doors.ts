@@ -36,6 +36,21 @@ export interface TakenDelivery {
   readonly attempt: number
 }
 
+/** A timer that is due when waitMs is 0. */
+export interface DueTrigger {
+  readonly tenantId: string
+  readonly triggerId: string
+  readonly waitMs: number
+}
+
+/** Whose trigger a message is for; `previous` may have signed it as well, while the secret is replaced. */
+export interface Hook {
+  readonly tenantId: string
+  readonly secret: Buffer
+  readonly version: number
+  readonly previous: Buffer | null
+}
+
 /** The SQL functions that look across tenants, one method each. A catalog test holds this list against the database's. */
 export class Doors {
   readonly #database: Database
@@ -144,6 +159,25 @@ export class Doors {
   async announceSessions(sessions: readonly { readonly tenantId: string; readonly sessionId: string }[]) {
     const columns = [sessions.map((one) => one.tenantId), sessions.map((one) => one.sessionId)]
     await this.#call('announce_sessions', columns)
+  }
+
+  /** Up to `limit` timers that are due, fair between tenants; the last entry may be the next that is not. */
+  async dueTriggers(limit: number): Promise<DueTrigger[]> {
+    const rows = await this.#call<any>('due_triggers', [limit])
+    return rows.map((row) => ({ tenantId: row.tenant_id, triggerId: row.trigger_id, waitMs: Number(row.wait_ms) }))
+  }
+
+  /** Null for a trigger that takes no messages: there is none, it is disabled, or its tenant is suspended. */
+  async openHook(triggerId: string): Promise<Hook | null> {
+    const [row] = await this.#call<any>('open_hook', [triggerId])
+    if (!row) return null
+    const { tenant_id: tenantId, secret, secret_version: version, previous_secret: previous } = row
+    return { tenantId, secret, version, previous }
+  }
+
+  /** Disables what the trigger's owner owns, unless that owner may start sessions. */
+  async disableOrphan(tenantId: string, triggerId: string): Promise<void> {
+    await this.#call('disable_orphan', [tenantId, triggerId])
   }
 
   async #call<R>(door: string, values: readonly unknown[]): Promise<R[]> {

@@ -345,6 +345,7 @@ export interface Runs {
   status: Generated<string>;
   takeovers: Generated<number>;
   tenant_id: Generated<string>;
+  trigger_id: string | null;
   worked_ms: Generated<Int8>;
   worker_id: string | null;
 }
@@ -439,6 +440,48 @@ export interface Tenants {
   tenant_id: string;
 }
 
+export interface TriggerFirings {
+  due_at: Timestamp | null;
+  fired_at: Generated<Timestamp>;
+  fired_by: Generated<string>;
+  id: Generated<string>;
+  key: string | null;
+  outcome: string;
+  reason: Json | null;
+  session_id: string | null;
+  tenant_id: Generated<string>;
+  trigger_id: string;
+}
+
+export interface Triggers {
+  agent_id: string;
+  created_at: Generated<Timestamp>;
+  created_by: Generated<string>;
+  disabled_reason: string | null;
+  due_at: Timestamp | null;
+  enabled: Generated<boolean>;
+  entry_point: string | null;
+  id: Generated<string>;
+  input: Generated<Json>;
+  jitter_seconds: Generated<number>;
+  kind: string;
+  last_at: Timestamp | null;
+  last_session_id: string | null;
+  max_concurrent: number;
+  misfire: Generated<string>;
+  name: string;
+  next_at: Timestamp | null;
+  owner: Generated<string>;
+  payload_key: string | null;
+  previous_secret: Buffer | null;
+  previous_until: Timestamp | null;
+  run_immediately: Generated<boolean>;
+  schedule: Json | null;
+  secret: Buffer | null;
+  secret_version: Generated<number>;
+  tenant_id: Generated<string>;
+}
+
 export interface Users {
   email: string | null;
   last_seen_at: Timestamp | null;
@@ -482,5 +525,7 @@ export interface DB {
   skills: Skills;
   tasks: Tasks;
   tenants: Tenants;
+  trigger_firings: TriggerFirings;
+  triggers: Triggers;
   users: Users;
 }

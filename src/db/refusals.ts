@@ -9,6 +9,7 @@ const refusals: Readonly<Record<string, [ErrorCode, string]>> = {
   TN409: ['conflict', 'the run is held by another worker or is not running'],
   TN410: ['not_found', 'not found'],
   TN423: ['organization_suspended', 'this organization is suspended'],
+  TN424: ['owner_left', 'the owner of the trigger may not start sessions any more'],
 }
 
 const unavailable = new Set(['57P01', '57P02', '57P03', '53300', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'])

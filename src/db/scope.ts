@@ -1,6 +1,7 @@
 /**
  * In whose name a statement runs. Each kind is checked by its own SQL function in front of the statement:
- * a member by app.enter, a run's worker by app.enter_run, what it does for whoever started it by app.enter_starter, the platform's own jobs by app.enter_system.
+ * a member by app.enter, a run's worker by app.enter_run, what it does for whoever started it by app.enter_starter, what
+ * fires by app.enter_trigger, the platform's own jobs by app.enter_system.
  */
 export type Scope =
   | {
@@ -19,6 +20,7 @@ export type Scope =
       readonly epoch: number
       readonly permission: string
     }
+  | { readonly kind: 'trigger'; readonly tenantId: string; readonly triggerId: string }
   | { readonly kind: 'system'; readonly tenantId: string; readonly job: string }
 
 interface Entry {
@@ -31,6 +33,7 @@ export const entries: Readonly<Record<Scope['kind'], Entry>> = {
   member: { name: 'enter', text: 'select app.enter($1::uuid, $2::uuid, $3::timestamptz, $4::text)' },
   run: { name: 'enter_run', text: 'select app.enter_run($1::uuid, $2::uuid, $3::integer)' },
   starter: { name: 'enter_starter', text: 'select app.enter_starter($1::uuid, $2::uuid, $3::integer, $4::text)' },
+  trigger: { name: 'enter_trigger', text: 'select app.enter_trigger($1::uuid, $2::uuid)' },
   system: { name: 'enter_system', text: 'select app.enter_system($1::uuid, $2::text)' },
 }
 
@@ -43,6 +46,8 @@ export function entryValues(scope: Scope): (string | null)[] {
       return [scope.tenantId, scope.runId, String(scope.epoch)]
     case 'starter':
       return [scope.tenantId, scope.runId, String(scope.epoch), scope.permission]
+    case 'trigger':
+      return [scope.tenantId, scope.triggerId]
     case 'system':
       return [scope.tenantId, scope.job]
   }

@@ -15,6 +15,7 @@ import type { Services } from './services.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { skillRoutes } from './skills/routes.ts'
 import { toolRoutes } from './tools/routes.ts'
+import { triggerRoutes } from './triggers/routes.ts'
 
 /** Every route, feature by feature. A feature may use the services of those before it, never of those behind it. */
 export function routes(services: Services): Route[] {
@@ -34,5 +35,6 @@ export function routes(services: Services): Route[] {
     approvalRoutes,
     messageRoutes,
     sessionRoutes(services),
+    triggerRoutes(services),
   ].flat()
 }

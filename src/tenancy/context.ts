@@ -4,8 +4,8 @@ import type { Scope } from '../db/scope.ts'
 import { AppError } from '../errors.ts'
 import { grants, type Permission } from './permissions.ts'
 
-/** What only a run's worker, or a job of the platform, may do. No role grants it; app.enter_run and app.enter_system do. */
-export type InnerPermission = 'runs:advance' | 'jobs:run'
+/** What only a run's worker, a trigger or a job of the platform may do. No role grants it; their own entries do. */
+export type InnerPermission = 'runs:advance' | 'triggers:fire' | 'jobs:run'
 export type Provable = Permission | InnerPermission
 
 /** Write implies read. */
@@ -17,6 +17,7 @@ const alsoUses = {
   'agents:write': [],
   'runs:write': ['agents:read', 'agents:write'],
   'runs:read': ['agents:read'],
+  'triggers:write': ['agents:read'],
   'approvals:write': ['runs:read'],
 } as const satisfies Partial<Record<Permission, readonly Permission[]>>
 type AlsoUses = typeof alsoUses
@@ -65,6 +66,14 @@ export class TenantContext<in P extends Provable = never> {
   /** For the worker that holds the run at this epoch; every statement throws `conflict` once another one took it. */
   static openRun(database: Database, tenantId: string, runId: string, epoch: number): TenantContext<'runs:advance'> {
     return new TenantContext<'runs:advance'>(database, { kind: 'run', tenantId, runId, epoch }, [])
+  }
+
+  /**
+   * For what fires a trigger: it waits its turn on the trigger. Throws not_found for one that is disabled or gone,
+   * organization_suspended, or owner_left.
+   */
+  static openTrigger(database: Database, tenantId: string, triggerId: string): TenantContext<'triggers:fire'> {
+    return new TenantContext<'triggers:fire'>(database, { kind: 'trigger', tenantId, triggerId }, [])
   }
 
   /** For a job of the platform inside one tenant; its name is the actor. */

@@ -46,6 +46,8 @@ export interface News {
 
 export interface Schemas {
   params?: TSchema
+  /** Of an object whose properties are the only headers that the handler gets; their names in lower case. */
+  headers?: TSchema
   query?: TSchema
   body?: TSchema
   response?: TSchema
@@ -58,7 +60,9 @@ export interface UploadLimits {
 }
 
 type Input<S extends Schemas> = {
-  [K in 'params' | 'query' | 'body' as S[K] extends TSchema ? K : never]: S[K] extends TSchema ? Static<S[K]> : never
+  [K in 'params' | 'headers' | 'query' | 'body' as S[K] extends TSchema ? K : never]: S[K] extends TSchema
+    ? Static<S[K]>
+    : never
 } & { files: readonly UploadedFile[] }
 
 type Answer<S extends Schemas> = S['response'] extends TSchema ? Static<S['response']> : never
@@ -92,6 +96,19 @@ export type Route =
       readonly handler: (tenant: any, input: any, control: any) => any
     })
   | (Common & { readonly kind: 'platform' | 'me'; readonly handler: (person: Person, input: any) => Promise<unknown> })
+  | (Common & { readonly kind: 'hook'; readonly handler: HookHandler })
+
+/** A message that was signed by a secret of the trigger that it names. */
+export interface HookMessage {
+  /** The sender's id for it, the same at each attempt. */
+  readonly id: string
+  readonly payload: unknown
+}
+
+type HookHandler = (
+  tenant: TenantContext<'triggers:fire'>,
+  input: { readonly triggerId: string; readonly message: HookMessage },
+) => Promise<unknown>
 
 interface Declared<S extends Schemas> {
   method: Common['method']
@@ -148,4 +165,11 @@ export function platformRoute<const S extends Schemas & { response: TSchema }>(
   route: Declared<S> & { handler: (person: Person, input: Input<S>) => Promise<Answer<S>> },
 ): Route {
   return { status: 200, ...route, kind: 'platform', answers: 'json' }
+}
+
+/** The one route without a token: the signature of the message is checked against the trigger that the path names. */
+export function hookRoute<const S extends Schemas & { response: TSchema }>(
+  route: Omit<Declared<S>, 'upload'> & { handler: (...input: Parameters<HookHandler>) => Promise<Answer<S>> },
+): Route {
+  return { status: 200, ...route, kind: 'hook', answers: 'json' }
 }

@@ -2,15 +2,18 @@ import { randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import { egressAllowed, inheritedEnvironment, workerConfig } from '../config.ts'
 import { Database } from '../db/database.ts'
-import { Doors } from '../db/doors.ts'
+import { Doors, type DueTrigger } from '../db/doors.ts'
 import { Notifications } from '../db/notifications.ts'
 import { readMcpCommands } from '../providers/mcp-commands.ts'
 import { startExpiries } from './expiries.ts'
 import { createRunner } from './runner.ts'
 import { startScheduler } from './scheduler.ts'
+import { startTimer } from './timer.ts'
 
 /** Three beats fit into the silence after which a run is taken over, and one poll comes after that: within 20 s in all. */
 const times = { pollMs: 1000, beatMs: 5000, silentMs: 15_000, sliceMs: 30_000 }
+/** The next time of a timer is known, and a new one is told: this is for what was not heard. */
+const timerPollMs = 15_000
 /** The process that advances runs ends when there was none for this long. */
 const idleMs = 10_000
 /** A shutdown that takes longer than this is cut off; the runs are then taken over as after a crash. */
@@ -43,10 +46,14 @@ const runner = createRunner(settings, idleMs)
 const workerId = randomUUID()
 const doors = new Doors(database)
 const scheduler = startScheduler({ ...times, doors, workerId, slots, log, start: runner.start })
-const jobs = [startExpiries({ database, doors, pollMs: times.pollMs, log })]
+// Loaded when the first timer is due: a worker without timers stays small.
+const fire = async (due: DueTrigger) => (await import('./fire-timer.ts')).fireDue({ database, doors, log }, due)
+const timer = startTimer({ doors, fire, pollMs: timerPollMs, log })
+const jobs = [startExpiries({ database, doors, pollMs: times.pollMs, log }), timer]
 notifications.onAny('runs', scheduler.look)
 notifications.onAny('requests', scheduler.heed)
 notifications.onAny('answers', scheduler.answered)
+notifications.onAny('triggers', timer.look)
 log.info({ workerId, slots }, 'the worker is ready')
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -54,6 +54,7 @@ async function enginex({ appUrl, issuer, jwksUrl }: Addresses): Promise<FastifyI
     database,
     notifications,
     doors,
+    vault: nothing,
     tokens: createTokens({ issuer, jwksUrl, audience: 'enginex-api', now: Date.now }),
     issuer,
     admission: new Admission({ doors, keycloak }),

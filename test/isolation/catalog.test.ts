@@ -39,6 +39,7 @@ t.test('there are only tables, their indexes, and nothing that would read with t
     ['app.memberships', 'app.membership_changed'],
     ['app.session_events', 'app.tell_outside'],
     ['app.tenants', 'app.tenant_changed'],
+    ['app.triggers', 'app.own_trigger'],
   ])
 })
 
@@ -113,6 +114,8 @@ t.test('policies of the guard and the doors stand where they are needed, and now
     'runs guard ALL {enginex_guard}',
     'tenants doors ALL {enginex_doors}',
     'tenants guard SELECT {enginex_guard}',
+    'triggers doors ALL {enginex_doors}',
+    'triggers guard ALL {enginex_guard}',
     'users doors ALL {enginex_doors}',
   ])
 })
@@ -163,6 +166,7 @@ t.test('the guard reads what it must ask, column by column', async (t) => {
     'role_permissions: SELECT',
     'runs: SELECT of created_by, epoch, id, status, tenant_id, UPDATE of epoch',
     'tenants: SELECT of status, tenant_id',
+    'triggers: SELECT of enabled, id, owner, tenant_id, UPDATE of owner',
   ])
 })
 
@@ -174,9 +178,11 @@ t.test('the doors reach the tables that they are about', async (t) => {
     'directory: INSERT, SELECT',
     'memberships: INSERT, SELECT, UPDATE',
     'notification_deliveries: SELECT of attempts, due_at, id, status, taken, tenant_id, UPDATE of attempts, due_at, taken',
+    'role_permissions: SELECT',
     'runs: SELECT, UPDATE',
     'sign_outs: INSERT, SELECT, UPDATE',
     'tenants: INSERT, SELECT, UPDATE',
+    'triggers: SELECT of due_at, enabled, id, kind, next_at, owner, previous_secret, previous_until, secret, secret_version, tenant_id, UPDATE of disabled_reason, due_at, enabled, next_at',
     'users: INSERT, SELECT, UPDATE',
   ])
 })
@@ -200,21 +206,28 @@ const doorNames = Object.getOwnPropertyNames(Doors.prototype)
   .filter((name) => name !== 'constructor')
   .map(snake)
   .sort()
-const entryNames = ['enter', 'enter_run', 'enter_starter', 'enter_system']
+const entryNames = ['enter', 'enter_run', 'enter_starter', 'enter_system', 'enter_trigger']
 
-t.test('functions with rights of their own are the entries, the doors, and two triggers', async (t) => {
-  const definers = `select proname, proowner::regrole::text, proconfig::text from pg_proc
+t.test(
+  'functions with rights of their own are the entries, the doors, two triggers and what those share',
+  async (t) => {
+    const definers = `select proname, proowner::regrole::text, proconfig::text from pg_proc
                      where pronamespace = 'app'::regnamespace and prosecdef order by proname`
-  const fixed = '{"search_path=\\"\\""}'
-  const expected = [
-    ...entryNames.map((name) => [name, 'enginex_guard', fixed]),
-    ...[...doorNames, 'membership_changed', 'tenant_changed'].map((name) => [name, 'enginex_doors', fixed]),
-  ]
-  t.same(
-    await list(definers),
-    expected.sort(([a = ''], [b = '']) => (a < b ? -1 : 1)),
-  )
-})
+    const fixed = '{"search_path=\\"\\""}'
+    const expected = [
+      ...entryNames.map((name) => [name, 'enginex_guard', fixed]),
+      ...[...doorNames, 'disable_orphans', 'membership_changed', 'tenant_changed'].map((name) => [
+        name,
+        'enginex_doors',
+        fixed,
+      ]),
+    ]
+    t.same(
+      await list(definers),
+      expected.sort(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+    )
+  },
+)
 
 t.test('the application may call the doors, the entries and a few helpers', async (t) => {
   const callable = `select proname from pg_proc where pronamespace = 'app'::regnamespace
@@ -233,22 +246,14 @@ t.test('the application may call the doors, the entries and a few helpers', asyn
   ]
   t.same(await list(callable), [...doorNames, ...entryNames, ...helpers].sort())
   const invokers = `select proname from pg_proc where pronamespace = 'app'::regnamespace and not prosecdef order by proname`
-  t.same(await list(invokers), [...helpers, 'protect', 'tell_outside'].sort())
+  t.same(await list(invokers), [...helpers, 'own_trigger', 'protect', 'tell_outside'].sort())
 })
 
 t.test('roles are bound', async (t) => {
   const roles = `select rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolinherit
                    from pg_roles where rolname like 'enginex%' order by rolname`
-  const role = (name: string, login: boolean, bypass = false) => [
-    name,
-    login,
-    false,
-    bypass,
-    false,
-    false,
-    false,
-    false,
-  ]
+  const never = [false, false, false, false]
+  const role = (name: string, login: boolean, bypass = false) => [name, login, false, bypass, ...never]
   t.same(await list(roles), [
     role('enginex_app', true),
     role('enginex_backup', false, true),

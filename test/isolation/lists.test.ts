@@ -33,7 +33,8 @@ const lists = routes.filter(
 t.ok(lists.length >= 6, 'every list is paged')
 
 for (const route of lists) {
-  const path = (work: Work) => route.path.replace(':name', work.agent).replace(':sessionId', work.sessionId)
+  const path = (work: Work) =>
+    route.path.replace(/:(\w+)/, (_, name) => (name === 'name' ? work.agent : work[name as 'sessionId']))
   const paged = !route.path.includes('/:') // one version each, one message each
 
   t.test(`${nameOf(route)}: each organization sees its own`, async (t) => {
@@ -73,6 +74,7 @@ for (const route of lists) {
       sessionId: [works[0]!.sessionId, randomUUID()],
       status: ['pending', 'withdrawn'],
       assignedTo: ['me', 'me'],
+      kind: ['timer', 'timer'],
       limit: ['50', '50'],
     }
     for (const filter of queryOf(route).filter((name) => name !== 'cursor')) {

@@ -66,6 +66,17 @@ const bodies: Readonly<Record<string, Sample>> = {
   'POST /approvals/:approvalId/decision': {
     body: ({ payloadHash }) => ({ decision: 'approve', payloadHash, reason: 'it is right' }),
   },
+  'POST /triggers': {
+    body: ({ agent }) => ({ kind: 'timer', name: `new of ${agent}`, agent, schedule: { everyMinutes: 60 } }),
+  },
+  'PATCH /triggers/:triggerId': { body: () => ({ maxConcurrent: 5 }) },
+  'DELETE /triggers/:triggerId': {},
+  'POST /triggers/:triggerId/enable': {},
+  'POST /triggers/:triggerId/disable': {},
+  'POST /triggers/:triggerId/adopt': {},
+  'POST /triggers/:triggerId/rotate-secret': {},
+  'POST /triggers/:triggerId/fire': { body: () => ({ input: {} }) },
+  'POST /hooks/:triggerId': { body: () => ({ event: 'a message' }) },
   'POST /me/sign-out': {},
   'POST /platform/organizations': {
     body: () => ({
@@ -99,6 +110,7 @@ export function paramsOf(route: Route, work: Work, organizationId: string): Reco
     approvalId: work.approvalId,
     step: '1',
     reportId: work.reportId,
+    triggerId: work.triggerId,
     file: route.path.startsWith('/reports') ? 'report.html' : 'ledger',
     organizationId,
   }
@@ -110,19 +122,16 @@ export function paramsOf(route: Route, work: Work, organizationId: string): Reco
 
 /** The same work as it would be called if it had never existed. */
 export function neverExisted(work: Work): Work {
-  const [sessionId, runId, approvalId, reportId, messageId] = Array.from({ length: 5 }, () => randomUUID()) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-  ]
-  return { ...work, agent: `never-${randomUUID().slice(0, 8)}`, sessionId, runId, approvalId, reportId, messageId }
+  const names = ['sessionId', 'runId', 'approvalId', 'reportId', 'messageId', 'triggerId']
+  const ids = Object.fromEntries(names.map((name) => [name, randomUUID()]))
+  return { ...work, ...ids, agent: `never-${randomUUID().slice(0, 8)}` }
 }
 
 /** Whether the path or the body names something that a tenant owns. */
 export function namesOwned(route: Route): boolean {
-  return /:(name|purpose|sessionId|runId|approvalId|reportId)\b/.test(route.path) || nameOf(route) === 'POST /sessions'
+  const inBody = ['POST /sessions', 'POST /triggers']
+  const owned = /:(name|purpose|sessionId|runId|approvalId|reportId|triggerId)\b/
+  return owned.test(route.path) || inBody.includes(nameOf(route))
 }
 
 export function pathOf(route: Route, params: Record<string, string>): string {

@@ -14,6 +14,7 @@ export interface Work {
   readonly payloadHash: string
   readonly reportId: string
   readonly messageId: string
+  readonly triggerId: string
   /** A member who may decide. */
   readonly delegateId: string
 }
@@ -42,7 +43,7 @@ function manifestOf(name: string, version: string) {
     goal: { name: 'work', description: `done by ${name}` },
     graph: {
       entryNode: 'work',
-      nodes: [{ id: 'work', type: 'function', tool: 'work', inputKeys: [], outputKeys: ['done'] }],
+      nodes: [{ id: 'work', type: 'function', tool: 'work', inputKeys: ['payload'], outputKeys: ['done'] }],
       edges: [],
       terminalNodes: ['work'],
     },
@@ -71,6 +72,7 @@ export async function seedWork(admin: pg.Client, files: Files, tenant: TestTenan
   await seedModels(insert, agent, alias, by)
   await seedTools(insert, agent, alias, by)
   await seedPeople(insert, agent, alias, work.delegateId)
+  await seedTrigger(insert, work, members.builder)
   const session = { id: sessionId, agent_id: agentId, agent_version_id: versionId, last_seq: 1, ...by }
   await insert('sessions', { ...session, title: `session of ${alias}`, input: JSON.stringify({ note: alias }) })
   const file = { session_id: sessionId, name: 'ledger', media_type: 'text/csv', bytes: stored.ledger.bytes }
@@ -119,6 +121,25 @@ async function seedTools(insert: Insert, name: string, alias: string, by: object
   await insert('skills', { name, description: `of ${alias}`, text: skillOf(name), ...by })
 }
 
+async function seedTrigger(insert: Insert, work: Record<string, string>, owner: string): Promise<void> {
+  const { triggerId, agentId, agent } = work
+  const trigger = {
+    id: triggerId,
+    name: `trigger of ${agent}`,
+    kind: 'webhook',
+    agent_id: agentId,
+    payload_key: 'payload',
+  }
+  await insert('triggers', { ...trigger, max_concurrent: 9, owner, created_by: `user:${owner}` })
+  const reason = JSON.stringify({ code: 'conflict', message: `not for ${agent}` })
+  await insert('trigger_firings', {
+    trigger_id: triggerId,
+    outcome: 'failed',
+    reason,
+    fired_by: `trigger:${triggerId}`,
+  })
+}
+
 function newIds() {
   const names = [
     'agentId',
@@ -129,6 +150,7 @@ function newIds() {
     'reportId',
     'messageId',
     'delegateId',
+    'triggerId',
   ] as const
   return Object.fromEntries(names.map((name) => [name, randomUUID()])) as Record<(typeof names)[number], string>
 }

@@ -68,6 +68,7 @@ export async function testApp(
     database,
     notifications,
     doors,
+    vault,
     tokens: createTokens({ issuer: issuer.issuer, jwksUrl: issuer.jwksUrl, audience: 'enginex-api', now: Date.now }),
     issuer: issuer.issuer,
     admission: new Admission({ doors, keycloak }),

@@ -52,6 +52,7 @@ async function openApi(all: readonly Route[]): Promise<unknown> {
     database: nothing,
     notifications: nothing,
     doors: nothing,
+    vault: nothing,
     tokens: nothing,
     admission: nothing,
     health: nothing,

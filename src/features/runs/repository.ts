@@ -54,8 +54,13 @@ export const listRunRows = prepare<{ sessionId: string }>()((db, value) =>
     .limit(sql.lit(100)),
 )
 
-export async function insertRun(tx: TenantQueries, sessionId: string): Promise<string> {
-  const { id } = await tx.insertInto('runs').values({ session_id: sessionId }).returning('id').executeTakeFirstOrThrow()
+export async function insertRun(
+  tx: TenantQueries,
+  sessionId: string,
+  triggerId: string | null = null,
+): Promise<string> {
+  const row = { session_id: sessionId, trigger_id: triggerId }
+  const { id } = await tx.insertInto('runs').values(row).returning('id').executeTakeFirstOrThrow()
   return id
 }
 

@@ -116,8 +116,8 @@ export async function createNextRun(tx: TenantQueries, sessionId: string, source
 }
 
 /** A new run that waits for a slot. */
-export async function createRun(tx: TenantQueries, sessionId: string): Promise<string> {
-  const id = await insertRun(tx, sessionId)
+export async function createRun(tx: TenantQueries, sessionId: string, triggerId?: string): Promise<string> {
+  const id = await insertRun(tx, sessionId, triggerId)
   await notifyRuns(tx)
   return id
 }

@@ -23,7 +23,7 @@ import type {
 } from './schema.ts'
 import { checkStart, insertStart } from './start.ts'
 
-export { startSession } from './start.ts'
+export { checkStart, startSession } from './start.ts'
 
 type Reader = TenantContext<'runs:read'>
 type Writer = TenantContext<'runs:read' | 'runs:write'>

@@ -17,6 +17,8 @@ export interface SessionStart {
   readonly input?: Record<string, unknown> | undefined
   /** One of the package's entry points; its entry node when left out. */
   readonly entryPoint?: string | undefined
+  /** The trigger that fires. */
+  readonly triggerId?: string
 }
 
 /**
@@ -49,7 +51,7 @@ export async function checkStart(
 export async function insertStart(
   tx: TenantQueries,
   { agentId, versionId, version, manifest }: StartableVersion,
-  { agent, title, input = {}, entryPoint }: SessionStart,
+  { agent, title, input = {}, entryPoint, triggerId }: SessionStart,
   stored: readonly StoredFile[],
 ): Promise<{ sessionId: string; runId: string }> {
   await assertCredentials(tx, manifest)
@@ -61,7 +63,7 @@ export async function insertStart(
     entry_point: entryPoint ?? null,
   })
   await insertFiles(tx, sessionId, stored)
-  const runId = await createRun(tx, sessionId)
+  const runId = await createRun(tx, sessionId, triggerId)
   await record(tx, 'sessions.create', `session:${sessionId}`, { agent, version })
   await appendEvents(tx, sessionId, runId, [{ type: 'session_created', nodeId: null, data: { agent, version } }])
   return { sessionId, runId }

@@ -41,12 +41,13 @@ export async function startConsole(t: Test): Promise<{ url: string; cut: () => v
   const keycloak = keycloakAdmin()
   const issuer = `${keycloakUrl()}/realms/${realm}`
   const jwksUrl = `${issuer}/protocol/openid-connect/certs`
+  const vault = createVault({ directory: join(directory, 'keys') })
   const app = await buildApp({
     routes: routes({
       doors,
       keycloak,
       files: createFiles({ directory }),
-      vault: createVault({ directory: join(directory, 'keys') }),
+      vault,
       models: createModelServers({ allow: [] }),
       deploymentModel: null,
       mcp: createMcp(noMcp),
@@ -55,6 +56,7 @@ export async function startConsole(t: Test): Promise<{ url: string; cut: () => v
     database,
     notifications,
     doors,
+    vault,
     tokens: createTokens({ issuer, jwksUrl, audience, clients, now: Date.now }),
     issuer,
     admission: new Admission({ doors, keycloak }),
