@@ -6,7 +6,8 @@ export interface GraphFault {
   readonly reason: string
 }
 
-type Next = ReadonlyMap<string, readonly string[]>
+/** Where edges lead from each node. */
+export type Next = ReadonlyMap<string, readonly string[]>
 
 /** Nodes that no run can reach or leave, and cycles that nothing limits. Edges to unknown nodes are ignored here. */
 export function checkShape(graph: Graph): GraphFault[] {
@@ -27,12 +28,27 @@ export function checkShape(graph: Graph): GraphFault[] {
 
 /** Everywhere a run may start. */
 export function entriesOf(graph: Graph): string[] {
-  return [graph.entryNode, ...Object.values(graph.entryPoints ?? {})]
+  return [graph.entryNode, ...entryPointsOf(graph).values()]
+}
+
+/** Entry points by name: the nodes where they start. */
+export function entryPointsOf({ entryPoints = {}, asyncEntryPoints = [] }: Graph): ReadonlyMap<string, string> {
+  const named = asyncEntryPoints.map(({ id, entryNode }): [string, string] => [id, entryNode])
+  return new Map([...Object.entries(entryPoints), ...named])
+}
+
+/** How people and models know an edge. */
+export function edgeName({ id, target }: Edge): string {
+  return id ?? target
 }
 
 /** Nodes that work for other nodes: no edge leads to them or away from them, and their outputs are not memory's. */
 export function helpersOf(graph: Graph): ReadonlySet<string> {
-  return new Set(graph.nodes.flatMap((node) => (node.type === 'subagent' ? [node.id] : [])))
+  const helped = graph.nodes.flatMap((node) => {
+    if (node.type === 'map') return [node.each]
+    return node.type === 'subagent' ? [node.id] : []
+  })
+  return new Set(helped)
 }
 
 function checkReach(node: Node, index: number, reached: Set<string>, leaving: Set<string>): GraphFault[] {
@@ -54,7 +70,7 @@ function linksOf(edges: readonly Edge[], from: 'source' | 'target', to: 'source'
   return links
 }
 
-function reach(starts: readonly string[], links: Next): Set<string> {
+export function reach(starts: readonly string[], links: Next): Set<string> {
   const seen = new Set(starts)
   for (const id of seen) for (const target of links.get(id) ?? []) seen.add(target) // a Set visits what is added meanwhile
   return seen

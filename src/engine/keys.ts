@@ -1,5 +1,5 @@
 import { canBeNamed } from './conditions.ts'
-import { entriesOf, type GraphFault } from './graph.ts'
+import { entriesOf, type GraphFault, helpersOf } from './graph.ts'
 import type { Manifest, Node } from './schema.ts'
 
 /** Keys of memory that a node writes. An approval writes its decision under its own id, a subagent nothing. */
@@ -8,9 +8,21 @@ export function writtenBy(node: Node): string[] {
   return node.type === 'approval' ? [node.id, ...(node.proposal ? [node.proposal] : [])] : (node.outputKeys ?? [])
 }
 
-/** Every key that memory can ever have in a run of this package. */
+/** Every key that memory can ever have in a run of this package. What helpers write goes to whom they work for. */
 export function memoryKeys(manifest: Manifest): Set<string> {
-  return new Set([...inputKeysOf(manifest), ...manifest.graph.nodes.flatMap(writtenBy)])
+  const helpers = helpersOf(manifest.graph)
+  const own = manifest.graph.nodes.filter(({ id }) => !helpers.has(id))
+  return new Set([...inputKeysOf(manifest), ...own.flatMap(writtenBy)])
+}
+
+/** Keys that a node reads when its task begins; an edge that leads there may name others for them. */
+export function readBy(node: Node): readonly string[] {
+  return node.type === 'map' ? [node.over] : (node.inputKeys ?? [])
+}
+
+/** The item that a map gives to this node. */
+function itemFor({ id }: Node, { graph }: Manifest): string[] {
+  return graph.nodes.flatMap((node) => (node.type === 'map' && node.each === id ? [node.itemKey] : []))
 }
 
 /** What a session may give: the properties of `input`; without one, whatever the first nodes read. */
@@ -31,7 +43,8 @@ export function checkKeys(manifest: Manifest): GraphFault[] {
     ...inputKeysOf(manifest).flatMap((key) => unusable(key, `/input/properties/${key}`)),
     ...manifest.graph.nodes.flatMap((node, index) => {
       const path = `/graph/nodes/${index}`
-      return [...checkReads(node, path, new Set([...known, ...mapped(node)])), ...checkWrites(node, path)]
+      const readable = new Set([...known, ...mapped(node), ...itemFor(node, manifest)])
+      return [...checkReads(node, path, readable), ...checkWrites(node, path)]
     }),
     ...checkForgery(manifest),
   ]
@@ -42,6 +55,7 @@ function checkReads(node: Node, path: string, known: ReadonlySet<string>): Graph
     known.has(key) ? [] : [{ path: at, reason: `"${key}" is no property of the input, and no node writes it` }]
   const each = (field: string, keys: readonly string[] = []) =>
     keys.flatMap((key, at) => unknown(key, `${path}/${field}/${at}`))
+  if (node.type === 'map') return unknown(node.over, `${path}/over`)
   const faults = each('inputKeys', node.inputKeys)
   if (node.type !== 'approval') return faults
   const placeholders = placeholdersOf(node.message).flatMap((key) => unknown(key, `${path}/message`))

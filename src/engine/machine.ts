@@ -1,12 +1,15 @@
+import { effectOf } from './behaviours.ts'
+import { conclude, endByDeadline } from './ending.ts'
+import { entryPointsOf } from './graph.ts'
 import type { AgentPackage } from './package.ts'
 import { planOf } from './plan.ts'
 import type { ApprovalPolicy } from './schema.ts'
 import { keyPattern } from './schema-words.ts'
 import type { RunState } from './state.ts'
-import { answer, begin, effectOf } from './steps.ts'
+import { answer, begin } from './steps.ts'
 import { endRun, finishWalk, startWalk, type Walk } from './walk.ts'
 
-export type { Activation, LoopState, PendingCall, RunState } from './state.ts'
+export { type Activation, type LoopState, type PendingCall, type RunState, startState } from './state.ts'
 
 /** Values that nodes share, by key. Plain JSON. */
 export type Memory = Record<string, unknown>
@@ -65,6 +68,8 @@ export type Input =
     }
   /** What a person said in the chat. `from` is who, as in decidedBy; `at` is ISO 8601. */
   | { kind: 'message'; call: string; text: string; from: string; at: string }
+  /** The run has been worked on for as long as its package allows. */
+  | { kind: 'deadline' }
 
 /** What a model is asked for: a turn of a conversation, a verdict on one, the way on, or the score of a run. */
 export type ModelPurpose = 'turn' | 'judge' | 'choose' | 'score'
@@ -139,25 +144,26 @@ export interface Transition {
   readonly effects: readonly Effect[]
   readonly steps: readonly StepRecord[]
   readonly error?: Failure
-  /** 0 to 1, or null when it could not be told; there when the run has ended and its goal has criteria. */
+  /** 0 to 1, or null when it could not be told; there when the run has ended and was scored. */
   readonly score?: number | null
 }
 
 const key = new RegExp(keyPattern)
-
-/** The state of a run that has not begun. */
-export function startState(): RunState {
-  return { status: 'new', steps: 0, visits: {}, activations: [] }
-}
+const ends: readonly string[] = ['new', 'completed', 'rejected', 'failed']
 
 /**
  * The run after one more input. Deterministic, and changes none of its arguments. `memory` is what the transitions so
  * far have written. An input that nothing waits for (an unknown or repeated call, a second start) changes nothing.
  */
 export function next(pkg: AgentPackage, state: RunState, memory: Memory, input: Input): Transition {
+  const underWay = !ends.includes(state.status)
   const walk = startWalk(planOf(pkg), state, memory)
-  const known = input.kind === 'start' ? start(walk, state, input) : answer(walk, input)
-  return known ? finishWalk(walk) : unchanged(state)
+  if (input.kind === 'start' ? state.status !== 'new' : !underWay) return unchanged(state)
+  if (input.kind === 'start') start(walk, input)
+  else if (input.kind === 'deadline') endByDeadline(walk)
+  else if (!answer(walk, input)) return unchanged(state)
+  conclude(walk)
+  return finishWalk(walk)
 }
 
 /** What is still to be done in this state: the same effects, with the same calls, as when they were first asked for. */
@@ -173,19 +179,17 @@ function unchanged(state: RunState): Transition {
   return { state, status, writes: {}, events: [], effects: [], steps: [] }
 }
 
-function start(walk: Walk, { status }: RunState, { input, entryPoint }: Input & { kind: 'start' }): boolean {
-  if (status !== 'new') return false
-  const { entryNode, entryPoints = {} } = walk.plan.manifest.graph
+function start(walk: Walk, { input, entryPoint }: Input & { kind: 'start' }): void {
+  const { graph } = walk.plan.manifest
+  const node = entryPoint === undefined ? graph.entryNode : entryPointsOf(graph).get(entryPoint)
   const inputKeys = Object.keys(input)
   walk.events.push({ type: 'execution_started', nodeId: null, data: { entryPoint: entryPoint ?? null, inputKeys } })
   const strange = inputKeys.find((name) => !key.test(name))
-  const unknown = entryPoint !== undefined && !Object.hasOwn(entryPoints, entryPoint)
-  if (strange !== undefined || unknown) {
-    const message = unknown ? `there is no entry point "${entryPoint}"` : `"${strange}" cannot be a key of memory`
+  if (strange !== undefined || node === undefined) {
+    const message = node ? `"${strange}" cannot be a key of memory` : `there is no entry point "${entryPoint}"`
     endRun(walk, 'failed', { code: 'input_invalid', message })
-    return true
+    return
   }
   Object.assign(walk.writes, input)
-  begin(walk, entryPoint === undefined ? entryNode : (entryPoints[entryPoint] as string))
-  return true
+  begin(walk, node)
 }

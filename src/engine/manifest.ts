@@ -13,11 +13,10 @@ export interface ReadManifest {
 
 const maxDepth = 40
 const forbiddenKeys = new Set(['__proto__', 'constructor', 'prototype'])
-/** Parts of the original's model that are refused by name, so that nobody believes they work. */
-const notYet = new Set([
-  ...['router', 'map', 'llm_decide', 'asyncEntryPoints'],
-  ...['conflictPolicy', 'branchFailurePolicy', 'nodeSchema', 'inputSchema', 'outputSchema'],
-])
+/** Parts of the original's nodes that are refused by name, so that nobody believes they work. */
+const notYet = new Set(['nodeSchema', 'inputSchema', 'outputSchema'])
+/** Types of nodes. */
+const types = 'function, event_loop, subagent, approval, router, map'
 /** With one of these a value may have another type than its schema says; references cannot be followed then. */
 const breaking = new Set(['type', 'required', 'discriminator', 'oneOf', 'anyOf', 'const', 'enum', 'not'])
 
@@ -90,7 +89,7 @@ function isPlain({ keyword, params }: ErrorObject): boolean {
   return !['oneOf', 'anyOf', 'if', 'propertyNames'].includes(keyword)
 }
 
-function faultOf({ instancePath: path, keyword, params, data, message = 'is wrong' }: ErrorObject): GraphFault {
+function faultOf({ instancePath: path, keyword, params, message = 'is wrong' }: ErrorObject): GraphFault {
   switch (keyword) {
     case 'additionalProperties': {
       const name = String(params.additionalProperty)
@@ -102,21 +101,10 @@ function faultOf({ instancePath: path, keyword, params, data, message = 'is wron
     case 'required':
       return { path, reason: `"${params.missingProperty}" is missing` }
     case 'discriminator':
-      return { path: `${path}/type`, reason: kindReason(params.tagValue) }
-    case 'enum': {
-      const allowed = (params.allowedValues as unknown[]).join(', ')
-      const soon = typeof data === 'string' && notYet.has(data) ? `"${data}" is not supported yet; ` : ''
-      return { path, reason: `${soon}must be one of ${allowed}` }
-    }
-    case 'maxItems':
-      return { path, reason: params.limit === 0 ? 'is not supported yet; leave it empty' : message }
+      return { path: `${path}/type`, reason: `there is no such type of node; there are ${types}` }
+    case 'enum':
+      return { path, reason: `must be one of ${(params.allowedValues as unknown[]).join(', ')}` }
     default:
       return { path, reason: message }
   }
-}
-
-function kindReason(type: unknown): string {
-  const known = 'function, event_loop, subagent, approval'
-  if (typeof type === 'string' && notYet.has(type)) return `"${type}" nodes are not supported yet; there are ${known}`
-  return `there is no such type of node; there are ${known}`
 }

@@ -63,8 +63,13 @@ function graphOf(graph: Json): Json {
   const each = (list: unknown) =>
     Array.isArray(list) ? list.map((item) => (isObject(item) ? rename(item) : item)) : list
   const loopConfig = isObject(renamed.loopConfig) ? rename(renamed.loopConfig) : renamed.loopConfig
-  const nodes = withSubagents(each(renamed.nodes), graph.nodes)
-  return dropUndefined({ ...renamed, nodes, edges: each(renamed.edges), loopConfig })
+  return dropUndefined({
+    ...renamed,
+    nodes: withSubagents(each(renamed.nodes), graph.nodes),
+    edges: each(renamed.edges),
+    asyncEntryPoints: entriesOf(renamed.asyncEntryPoints),
+    loopConfig,
+  })
 }
 
 /** There any node may work for another one; here those that do are a type of their own. */
@@ -73,6 +78,15 @@ function withSubagents(nodes: unknown, original: unknown): unknown {
   const lent = new Set(original.flatMap((node) => (isObject(node) ? node.sub_agents : [])))
   const works = (node: unknown): node is Json => isObject(node) && node.type === 'event_loop' && lent.has(node.id)
   return nodes.map((node) => (works(node) ? { ...node, type: 'subagent' } : node))
+}
+
+function entriesOf(entries: unknown): unknown {
+  if (!Array.isArray(entries)) return entries
+  return entries.map((entry) => {
+    if (!isObject(entry)) return entry
+    const { triggerConfig, ...rest } = rename(entry)
+    return dropUndefined({ ...rest, triggerConfig: isObject(triggerConfig) ? rename(triggerConfig) : triggerConfig })
+  })
 }
 
 function policyOf(policy: unknown): unknown {

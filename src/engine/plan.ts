@@ -1,8 +1,9 @@
 import { type Condition, createConditions } from './conditions.ts'
+import { type JoinOf, joinsOf } from './joins.ts'
 import { memoryKeys } from './keys.ts'
 import type { AgentPackage } from './package.ts'
 import { promptFile } from './references.ts'
-import type { Edge, Manifest, Node } from './schema.ts'
+import type { Criterion, Edge, Manifest, Node } from './schema.ts'
 import { type Skill, skillsIn } from './skills.ts'
 import { type CheckValue, createValueCheck } from './values.ts'
 
@@ -15,8 +16,16 @@ export interface EdgePlan {
 export interface NodePlan {
   readonly node: Node
   readonly terminal: boolean
-  /** In the order in which they are tried. */
+  /** Whether a person is asked after it. */
+  readonly paused: boolean
+  /** The highest priority first. */
   readonly edges: readonly EdgePlan[]
+}
+
+export interface CriterionPlan {
+  readonly criterion: Criterion
+  /** Null for one that a model judges. */
+  readonly holds: Condition | null
 }
 
 export interface Limits {
@@ -24,6 +33,9 @@ export interface Limits {
   readonly maxIterations: number
   readonly maxToolCallsPerTurn: number
   readonly maxHistoryTokens: number
+  /** Of the whole run; endless when the package names none. */
+  readonly maxTokens: number
+  readonly maxToolCalls: number
 }
 
 /** A package as the machine uses it: everything looked up and compiled. */
@@ -34,6 +46,10 @@ export interface Plan {
   /** The package's own, by name. */
   readonly skills: ReadonlyMap<string, Skill>
   readonly limits: Limits
+  readonly criteria: readonly CriterionPlan[]
+  readonly joinOf: JoinOf
+  /** Of memory, without the machine's own. */
+  readonly keys: readonly string[]
   readonly promptOf: (text: string) => string
   readonly checkValue: CheckValue
 }
@@ -51,15 +67,21 @@ export function planOf(pkg: AgentPackage): Plan {
 }
 
 function makePlan({ manifest, files }: AgentPackage): Plan {
-  const { nodes, edges, terminalNodes, loopConfig = {} } = manifest.graph
-  const compile = createConditions(memoryKeys(manifest))
+  const { nodes, edges, terminalNodes, pauseNodes = [], loopConfig = {} } = manifest.graph
+  const keys = memoryKeys(manifest)
+  const compile = createConditions(keys)
   const plans = edges.map((edge): EdgePlan => ({ edge, holds: edge.expression ? compile(edge.expression) : null }))
   const edgesOf = (id: string) =>
     plans.filter(({ edge }) => edge.source === id).sort((a, b) => (b.edge.priority ?? 0) - (a.edge.priority ?? 0))
   return {
     manifest,
     nodes: new Map(
-      nodes.map((node) => [node.id, { node, terminal: terminalNodes.includes(node.id), edges: edgesOf(node.id) }]),
+      nodes.map((node) => {
+        const terminal = terminalNodes.includes(node.id)
+        // An approval is itself such a question.
+        const paused = node.type !== 'approval' && pauseNodes.includes(node.id)
+        return [node.id, { node, terminal, paused, edges: edgesOf(node.id) }]
+      }),
     ),
     tools: new Map((manifest.tools ?? []).map((tool) => [tool.name, tool])),
     skills: skillsIn(Object.entries(files)),
@@ -68,7 +90,14 @@ function makePlan({ manifest, files }: AgentPackage): Plan {
       maxIterations: loopConfig.maxIterations ?? 10,
       maxToolCallsPerTurn: loopConfig.maxToolCallsPerTurn ?? 8,
       maxHistoryTokens: loopConfig.maxHistoryTokens ?? 32_000,
+      maxTokens: loopConfig.maxTokens ?? Number.POSITIVE_INFINITY,
+      maxToolCalls: loopConfig.maxToolCalls ?? Number.POSITIVE_INFINITY,
     },
+    criteria: (manifest.goal.successCriteria ?? []).map((criterion) => {
+      return { criterion, holds: criterion.expression ? compile(criterion.expression) : null }
+    }),
+    joinOf: joinsOf(manifest.graph),
+    keys: [...keys],
     checkValue: createValueCheck(),
     promptOf: (text) => (promptFile.test(text) ? (files[text] ?? '') : text),
   }

@@ -1,6 +1,8 @@
-import { checkEdges } from './edges.ts'
-import { checkShape, type GraphFault } from './graph.ts'
-import { checkKeys } from './keys.ts'
+import { createConditions } from './conditions.ts'
+import { checkEdges, expressionFault } from './edges.ts'
+import { checkShape, type GraphFault, helpersOf } from './graph.ts'
+import { checkMap, helperFault } from './helpers.ts'
+import { checkKeys, memoryKeys } from './keys.ts'
 import { isPlatformTool } from './platform-tools.ts'
 import { checkPolicy } from './policies.ts'
 import type { Manifest, Node } from './schema.ts'
@@ -26,6 +28,7 @@ export function checkReferences(manifest: Manifest, files: ReadonlyMap<string, s
     ...graph.nodes.flatMap((node, index) => checkNode(node, `/graph/nodes/${index}`, manifest, files)),
     ...checkPlaces(manifest),
     ...checkSubagents(manifest),
+    ...checkCriteria(manifest),
     ...checkKeys(manifest),
     ...checkEdges(manifest),
     ...checkShape(graph),
@@ -51,11 +54,15 @@ function checkNode(node: Node, path: string, manifest: Manifest, files: Readonly
   const terminal = manifest.graph.terminalNodes.includes(node.id)
   const faults = node.endsAs && !terminal ? [fault('endsAs', 'only a terminal node ends the run')] : []
   faults.push(...checkToolNames(node, path, manifest, files))
-  if (node.type === 'event_loop' || node.type === 'subagent') {
-    if (promptFile.test(node.systemPrompt) && !files.has(node.systemPrompt)) {
-      faults.push(fault('systemPrompt', `the package has no file ${node.systemPrompt}`))
-    }
+  const noFile = (text: string) => promptFile.test(text) && !files.has(text)
+  if ((node.type === 'event_loop' || node.type === 'subagent') && noFile(node.systemPrompt)) {
+    faults.push(fault('systemPrompt', `the package has no file ${node.systemPrompt}`))
   }
+  if (node.type === 'router') {
+    if (node.outputKeys?.length) faults.push(fault('outputKeys', 'a router writes nothing'))
+    if (node.prompt && noFile(node.prompt)) faults.push(fault('prompt', `the package has no file ${node.prompt}`))
+  }
+  if (node.type === 'map') faults.push(...checkMap(node, path, manifest))
   if (node.type === 'approval') faults.push(...checkApproval(node, path, manifest))
   return faults
 }
@@ -72,22 +79,35 @@ function checkApproval(node: Node & { type: 'approval' }, path: string, manifest
   return faults
 }
 
+function checkCriteria(manifest: Manifest): GraphFault[] {
+  const compile = createConditions(memoryKeys(manifest))
+  return (manifest.goal.successCriteria ?? []).flatMap(({ expression }, at) => {
+    const reason = expression && expressionFault(expression, compile)
+    return reason ? [{ path: `/goal/successCriteria/${at}/expression`, reason }] : []
+  })
+}
+
 /** The places of the graph that name a node. */
 function checkPlaces({ graph }: Manifest): GraphFault[] {
-  const types = new Map(graph.nodes.map((node) => [node.id, node.type]))
-  const missing = (id: string, path: string) => (types.has(id) ? [] : [{ path, reason: `there is no node "${id}"` }])
-  const { entryNode, entryPoints = {}, terminalNodes, pauseNodes = [] } = graph
-  return [
-    ...missing(entryNode, '/graph/entryNode'),
-    ...Object.entries(entryPoints).flatMap(([name, id]) => missing(id, `/graph/entryPoints/${name}`)),
-    ...terminalNodes.flatMap((id, index) => missing(id, `/graph/terminalNodes/${index}`)),
-    ...pauseNodes.flatMap((id, index) => {
-      const path = `/graph/pauseNodes/${index}`
-      if (types.get(id) === 'approval') return []
-      const reason = `"${id}" is no approval node; pausing at other nodes is not supported yet`
-      return types.has(id) ? [{ path, reason }] : missing(id, path)
-    }),
+  const ids = new Set(graph.nodes.map(({ id }) => id))
+  const helpers = helpersOf(graph)
+  const { entryNode, entryPoints = {}, asyncEntryPoints = [], terminalNodes, pauseNodes = [] } = graph
+  const places = [
+    { id: entryNode, path: '/graph/entryNode' },
+    ...Object.entries(entryPoints).map(([name, id]) => ({ id, path: `/graph/entryPoints/${name}` })),
+    ...asyncEntryPoints.map((entry, at) => ({ id: entry.entryNode, path: `/graph/asyncEntryPoints/${at}/entryNode` })),
+    ...terminalNodes.map((id, at) => ({ id, path: `/graph/terminalNodes/${at}` })),
+    ...pauseNodes.map((id, at) => ({ id, path: `/graph/pauseNodes/${at}` })),
   ]
+  const twofold = asyncEntryPoints.flatMap(({ id }, at) => {
+    const other = Object.hasOwn(entryPoints, id) || asyncEntryPoints.slice(0, at).some((entry) => entry.id === id)
+    return other ? [{ path: `/graph/asyncEntryPoints/${at}/id`, reason: `"${id}" is used twice` }] : []
+  })
+  const wrong = places.flatMap(({ id, path }) => {
+    const reason = ids.has(id) ? helperFault(id, helpers) : `there is no node "${id}"`
+    return reason ? [{ path, reason }] : []
+  })
+  return [...wrong, ...twofold]
 }
 
 function twice<K extends string>(path: string, field: K, items: readonly Record<K, string>[]): GraphFault[] {

@@ -84,11 +84,50 @@ const ApprovalNode = strict(
   'A person decides. Approving or editing is a success, rejecting a failure.',
 )
 
+const RouterNode = strict(
+  {
+    ...commonNode,
+    type: Type.Literal('router'),
+    prompt: Type.Optional(
+      text(4000, 'How a model chooses the edge. Without it the conditions of the edges decide.', 1),
+    ),
+    model: Type.Optional(Word('What the model is for; "default" when left out.')),
+  },
+  'Takes exactly one edge, and does nothing else.',
+)
+
+const MapNode = strict(
+  {
+    ...commonNode,
+    type: Type.Literal('map'),
+    over: Key,
+    itemKey: Key,
+    each: Type.String({
+      maxLength: 64,
+      description: 'Id of the node that works on an item. Nothing else leads there.',
+    }),
+    concurrency: Type.Optional(whole(1, 16, 'Items at the same time.', 4)),
+    maxItems: Type.Optional(whole(1, 1000, 'A longer list is a failure.', 100)),
+    onItemFailure: Type.Optional(
+      oneOf(
+        ['fail', 'continue'],
+        'Whether a failed item fails the node, or leaves null in the list; fail when left out.',
+      ),
+    ),
+  },
+  'One node for every item of a list. Its output is the list of the outputs, in the order of the items.',
+)
+
 export const AnyNode = Type.Unsafe<
-  Static<typeof FunctionNode> | Static<typeof EventLoopNode> | Static<typeof SubagentNode> | Static<typeof ApprovalNode>
+  | Static<typeof FunctionNode>
+  | Static<typeof EventLoopNode>
+  | Static<typeof SubagentNode>
+  | Static<typeof ApprovalNode>
+  | Static<typeof RouterNode>
+  | Static<typeof MapNode>
 >({
   type: 'object',
   required: ['type'],
   discriminator: { propertyName: 'type' },
-  oneOf: [FunctionNode, EventLoopNode, SubagentNode, ApprovalNode],
+  oneOf: [FunctionNode, EventLoopNode, SubagentNode, ApprovalNode, RouterNode, MapNode],
 })

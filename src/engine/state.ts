@@ -1,8 +1,8 @@
-import type { Effect, Memory, Message, RunStatus } from './machine.ts'
+import type { Effect, Failure, Memory, Message, RunStatus } from './machine.ts'
 
 /**
  * An effect whose result has not come yet, or a child activation. `toolCallId` is the model's own id when a model asked
- * for the tool.
+ * for the tool; `item` is the place in a map's list.
  */
 export interface PendingCall {
   readonly call: string
@@ -12,6 +12,7 @@ export interface PendingCall {
   readonly toolCallId?: string
   /** Of a model: a second opinion, not a turn. */
   readonly purpose?: 'judge'
+  readonly item?: number
 }
 
 /** Where the conversation of an event_loop node stands. */
@@ -34,6 +35,33 @@ export interface Spent {
   readonly toolCalls: number
 }
 
+/** How far a map has come. Results are in memory, under `ownKey` of the item's number. */
+export interface ItemsState {
+  readonly total: number
+  readonly begun: number
+  readonly failed: number
+  /** Of the first item that failed. */
+  readonly error: Failure | null
+}
+
+/** What an activation does after its node is done: asks whether to go on, asks which way, or has the run scored. */
+export type Phase =
+  | { readonly kind: 'pause' }
+  /** Numbers of edges of the node, as its plan has them: what may be chosen, and what is taken in any case. */
+  | {
+      readonly kind: 'choose'
+      readonly priority: number
+      readonly options: readonly number[]
+      readonly taken: readonly number[]
+    }
+  | { readonly kind: 'score'; readonly outcome: 'completed' | 'rejected' }
+
+/** Where in the run something happens: a branch of a fork. */
+export interface Place {
+  readonly fork: number
+  readonly branch: number
+}
+
 /** One node being worked on. */
 export interface Activation {
   /** Counts activations of nodes over the whole run, from 1. */
@@ -48,10 +76,47 @@ export interface Activation {
   readonly loop: LoopState | null
   /** What models and tools were used, over all attempts, by it and by all that works for it. */
   readonly spent?: Spent
+  readonly items?: ItemsState
+  /** Left out while the node itself works. */
+  readonly phase?: Phase
+  /** Left out where the run has not forked. */
+  readonly place?: Place
   /** Of a child: what waits for its end. Edges neither lead to a child nor away from it. */
   readonly parent?: { readonly step: number; readonly call: string }
   /** Of a child: the keys that it was given; memory holds their values under `ownKey`. */
   readonly given?: readonly string[]
+}
+
+/** One way that a run goes beside others. */
+export interface Branch {
+  /** The node that it began with. */
+  readonly nodeId: string
+  readonly status: 'running' | 'arrived' | 'completed' | 'rejected' | 'failed'
+  /** Keys that it wrote; memory holds their values under `branchKey` until the branches come together. */
+  readonly keys: readonly string[]
+  readonly error?: Failure
+  /** Where it arrived, and by what edge's mapping. */
+  readonly at?: string
+  readonly inputMapping?: Activation['inputMapping']
+}
+
+/** Branches side by side. */
+export interface Fork {
+  /** The step that it follows, and that step's node. */
+  readonly step: number
+  readonly nodeId: string
+  /** Where its branches come together; null when each goes to its own end. */
+  readonly join: string | null
+  readonly branches: readonly Branch[]
+  /** The branch that this fork is itself in. */
+  readonly place?: Place
+}
+
+/** What a run has used so far. */
+export interface Used {
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly toolCalls: number
 }
 
 /** Everything but memory that the next transition depends on. Plain JSON; treat it as opaque. */
@@ -61,9 +126,25 @@ export interface RunState {
   readonly steps: number
   readonly visits: Readonly<Record<string, number>>
   readonly activations: readonly Activation[]
+  /** Those whose branches have not come together yet, in the order in which they began. */
+  readonly forks: readonly Fork[]
+  readonly used: Used
 }
 
-/** The key of memory where an activation keeps something of its own. No author can name it, since it begins with `$`. */
+/** The state of a run that has not begun. */
+export function startState(): RunState {
+  const used = { inputTokens: 0, outputTokens: 0, toolCalls: 0 }
+  return { status: 'new', steps: 0, visits: {}, activations: [], forks: [], used }
+}
+
+// Keys of memory that begin with `$` are the machine's own: no author can name one, and they are null after their use.
+
+/** Where an activation keeps a value of its own. */
 export function ownKey(step: number, name: string | number): string {
   return `$${step}.${name}`
+}
+
+/** Where a branch keeps a value until the branches come together. */
+export function branchKey({ fork, branch }: Place, key: string): string {
+  return `$${fork}.${branch}.${key}`
 }

@@ -1,22 +1,13 @@
-import { put, remove, removeChildren, spawn, spend, visit } from './activations.ts'
-import { leave } from './leave.ts'
-import type { Activation, Effect, Input, PendingCall, ToolResult } from './machine.ts'
-import { approvalNode } from './nodes/approval.ts'
-import { eventLoopNode } from './nodes/event-loop.ts'
-import { functionNode } from './nodes/function.ts'
-import type { Answer, Behaviour, Progress, Result } from './nodes/node.ts'
-import type { Node } from './schema.ts'
-import { endRun, nodeOf, parentOf, sceneOf, type Walk } from './walk.ts'
-
-/** Attempts in one transition that fail before they call anything: a transition cannot be interrupted, so it stays short. */
-const maxIdleAttempts = 12
-
-const behaviours: { readonly [Type in Node['type']]: Behaviour<Node & { type: Type }> } = {
-  function: functionNode,
-  event_loop: eventLoopNode,
-  subagent: eventLoopNode,
-  approval: approvalNode,
-}
+import { clear, enterPhase, put, remove, spawn, spend, visit } from './activations.ts'
+import { behaviourOf, effectOf, sceneOf } from './behaviours.ts'
+import { endScored, tokensLeft } from './ending.ts'
+import { leave, leaveBy } from './leave.ts'
+import type { Activation, Failure, Input, PendingCall, ToolResult } from './machine.ts'
+import { parentOf, writeAt } from './memory.ts'
+import { type Answer, inputsOf, type Progress, type Result } from './nodes/node.ts'
+import { ownKey } from './state.ts'
+import { endRun, nodeOf, type Walk } from './walk.ts'
+import { chargeAttempt, withinBudget } from './work.ts'
 
 const kindOfAnswer = {
   tool_result: 'tool',
@@ -28,50 +19,35 @@ const kindOfAnswer = {
 
 /** Goes to the first node, and on from it for as long as nodes end without having to wait for anything. */
 export function begin(walk: Walk, nodeId: string): void {
-  visit(walk, nodeId, {})
+  visit(walk, undefined, nodeId, {})
   beginReady(walk)
 }
 
 /** Gives an answer to the activation that waits for it. False when none does. */
-export function answer(walk: Walk, input: Exclude<Input, { kind: 'start' }>): boolean {
+export function answer(walk: Walk, input: Exclude<Input, { kind: 'start' | 'deadline' }>): boolean {
   const known = give(walk, input)
   beginReady(walk)
   return known
 }
 
-/** The effect of a call, the same again whenever it is asked for; a child has none. */
-export function effectOf(walk: Walk, activation: Activation, pending: PendingCall): Effect | null {
-  if (pending.kind === 'child') return null
-  const scene = sceneOf(walk, activation)
-  return behaviourOf(scene.node).effect(scene, activation, pending)
-}
-
-function behaviourOf(node: Node): Behaviour<Node> {
-  return behaviours[node.type] as Behaviour<Node>
-}
-
 function beginReady(walk: Walk): void {
   for (let step = walk.ready.shift(); step !== undefined && !walk.end; step = walk.ready.shift()) {
     const activation = walk.activations.find((one) => one.step === step)
-    if (!activation) continue // removed before its turn came
-    const progress = attempt(walk, activation)
-    if ('result' in progress && progress.result.error) walk.idle += 1
-    if (walk.idle > maxIdleAttempts) {
-      const message = `${maxIdleAttempts} attempts in a row failed without calling anything, up to "${activation.nodeId}"`
-      endRun(walk, 'failed', { code: 'no_progress', message })
-      return
-    }
-    settle(walk, activation, progress)
+    if (!activation) continue // given up before its turn came
+    if (!activation.phase) tellBegin(walk, activation)
+    const scene = sceneOf(walk, activation)
+    chargeAttempt(walk, inputsOf(scene, activation))
+    if (!withinBudget(walk, activation.nodeId)) return
+    settle(walk, activation, behaviourOf(walk, activation).begin(scene, activation))
   }
 }
 
-function attempt(walk: Walk, activation: Activation): Progress {
-  const { step, nodeId, attempt, parent } = activation
-  const { node } = nodeOf(walk.plan, nodeId)
-  walk.records.push({ step, nodeId, attempt, status: node.type === 'approval' ? 'waiting' : 'running' })
-  const data = { step, attempt, visits: walk.visits[nodeId] ?? 0, nodeType: node.type }
-  walk.events.push({ type: 'node_loop_started', nodeId, data: parent ? { ...data, parentStep: parent.step } : data })
-  return behaviourOf(node).begin(sceneOf(walk, activation), activation)
+function tellBegin(walk: Walk, { step, nodeId, attempt, parent, place }: Activation): void {
+  const { type } = nodeOf(walk.plan, nodeId).node
+  walk.records.push({ step, nodeId, attempt, status: type === 'approval' ? 'waiting' : 'running' })
+  const where = { ...place, ...(parent ? { parentStep: parent.step } : {}) }
+  const data = { step, attempt, visits: walk.visits[nodeId] ?? 0, nodeType: type, ...where }
+  walk.events.push({ type: 'node_loop_started', nodeId, data })
 }
 
 function give(walk: Walk, input: Answer): boolean {
@@ -87,23 +63,26 @@ function give(walk: Walk, input: Answer): boolean {
   }
   if (input.kind === 'model_result' && input.result.ok) {
     const { inputTokens, outputTokens } = input.result.usage
+    const { used } = walk
+    const sum = { inputTokens: used.inputTokens + inputTokens, outputTokens: used.outputTokens + outputTokens }
+    walk.used = { ...used, ...sum }
     spend(walk, activation, { tokens: inputTokens + outputTokens, toolCalls: 0 })
   }
   const { spent } = walk.activations.find(({ step }) => step === activation.step) ?? {}
   const pending = activation.pending.filter((one) => one.call !== call)
   const rest = { ...activation, ...(spent ? { spent } : {}), pending }
-  const scene = sceneOf(walk, rest)
-  settle(walk, rest, behaviourOf(scene.node).answer(scene, rest, asked, input))
+  settle(walk, rest, behaviourOf(walk, rest).answer(sceneOf(walk, rest), rest, asked, input))
   return true
 }
 
 /** Takes in how far an attempt has come: its new calls become effects, or the run goes on after it. */
 function settle(walk: Walk, before: Activation, progress: Progress): void {
   if ('result' in progress) {
-    after(walk, before, progress.result)
+    end(walk, before, progress.result)
     return
   }
-  const { activation, children = [] } = progress
+  const { activation, children = [], keep = {} } = progress
+  for (const [item, value] of Object.entries(keep)) walk.writes[ownKey(activation.step, item)] = value
   put(walk, activation)
   const known = new Set(before.pending.map(({ call }) => call))
   const asked = activation.pending.filter(({ call }) => !known.has(call))
@@ -113,26 +92,46 @@ function settle(walk: Walk, before: Activation, progress: Progress): void {
   for (const child of children) spawn(walk, activation, child)
 }
 
-/** What follows an attempt: another one, the next node, or the end of the run; of a child, its parent's turn. */
-function after(walk: Walk, activation: Activation, result: Result): void {
-  const { step, nodeId, attempt } = activation
+function end(walk: Walk, activation: Activation, result: Result): void {
+  const { step, nodeId, attempt, phase } = activation
+  if (!phase) {
+    afterWork(walk, activation, result)
+    return
+  }
+  remove(walk, activation)
+  const { error, outputs } = result
+  if (phase.kind === 'score') endScored(walk, phase.outcome, error ? { error } : { scores: outputs })
+  else if (phase.kind === 'choose' && !error) leaveBy(walk, activation, outputs['chosen'] as number[])
+  else {
+    const failed = phase.kind === 'choose' && error ? { error } : {}
+    walk.records.push({ step, nodeId, attempt, status: 'error' in failed ? 'failed' : 'completed', ...failed })
+    leave(walk, activation, result)
+  }
+}
+
+/** What follows an attempt: another one, a question, the way on; of a child, its parent's turn. */
+function afterWork(walk: Walk, activation: Activation, result: Result): void {
+  const { step, nodeId, attempt, parent } = activation
+  const { node, paused } = nodeOf(walk.plan, nodeId)
   const { outputs, rejected = false, error } = result
   const failure = error && !rejected ? { error } : {}
-  const status = error && !rejected ? 'failed' : 'completed'
+  const asks = paused && !error && !parent
+  const status = asks ? 'waiting' : 'error' in failure ? 'failed' : 'completed'
   walk.records.push({ step, nodeId, attempt, status, ...failure })
   const ended = { step, attempt, ok: !error, outputKeys: Object.keys(outputs) }
   walk.events.push({ type: 'node_loop_completed', nodeId, data: error ? { ...ended, error } : ended })
-  if (!activation.parent) Object.assign(walk.writes, outputs)
-  if (error && !rejected && attempt <= (nodeOf(walk.plan, nodeId).node.maxRetries ?? 0)) {
-    removeChildren(walk, step)
-    put(walk, { ...activation, attempt: attempt + 1, pending: [], loop: null })
+  if (!parent) writeAt(walk, activation.place, outputs)
+  const rest = clear(walk, activation)
+  if (error && !rejected && attempt <= (node.maxRetries ?? 0)) {
+    put(walk, { ...rest, attempt: attempt + 1 })
     walk.ready.push(step)
-    return
+  } else if (asks) enterPhase(walk, rest, { kind: 'pause' })
+  else {
+    const waits = parentOf(walk, activation)
+    remove(walk, rest)
+    if (!parent) leave(walk, rest, result)
+    else if (waits) give(walk, { kind: 'child_result', call: parent.call, result: childResult(result) })
   }
-  const parent = parentOf(walk, activation)
-  remove(walk, activation)
-  if (!activation.parent) leave(walk, activation, result)
-  else if (parent) give(walk, { kind: 'child_result', call: activation.parent.call, result: childResult(result) })
 }
 
 function childResult({ error, outputs }: Result): ToolResult {
@@ -140,15 +139,33 @@ function childResult({ error, outputs }: Result): ToolResult {
 }
 
 function perform(walk: Walk, activation: Activation, pending: PendingCall): void {
-  const effect = effectOf(walk, activation, pending)
+  const failure = limitReached(walk, pending)
+  if (failure) endRun(walk, 'failed', failure)
+  const effect = walk.end ? null : effectOf(walk, activation, pending)
   if (!effect) return
   walk.effects.push(effect)
   const { call, step, nodeId } = effect
   if (effect.kind === 'tool') {
+    walk.used = { ...walk.used, toolCalls: walk.used.toolCalls + 1 }
     const data = { step, call, tool: effect.tool, inputKeys: Object.keys(effect.input) }
     walk.events.push({ type: 'tool_call_started', nodeId, data })
   }
   if (effect.kind === 'approval') {
     walk.events.push({ type: 'approval_requested', nodeId, data: { step, call, title: effect.title } })
   }
+}
+
+/** The limits of the run: a model is asked, a tool is called, only while they are not used up. */
+function limitReached(walk: Walk, { kind }: PendingCall): Failure | null {
+  const { maxTokens, maxToolCalls } = walk.plan.limits
+  if (kind === 'model' && tokensLeft(walk) <= 0) {
+    return { code: 'token_limit', message: `the run may use ${maxTokens} tokens, and a model would be asked once more` }
+  }
+  if (kind === 'tool' && walk.used.toolCalls >= maxToolCalls) {
+    return {
+      code: 'tool_call_limit',
+      message: `the run may call tools ${maxToolCalls} times, and this would be once more`,
+    }
+  }
+  return null
 }

@@ -1,21 +1,11 @@
-import { entriesOf, type GraphFault } from './graph.ts'
+import type { GraphFault } from './graph.ts'
 import type { Manifest, Node } from './schema.ts'
 
-/** Whether subagents are reached by whom they work for and by nothing else, and have something to answer with. */
+/** Whether there are the subagents that nodes name, and each has somebody to work for and something to answer with. */
 export function checkSubagents({ graph }: Manifest): GraphFault[] {
   const subagents = new Set(graph.nodes.filter(({ type }) => type === 'subagent').map(({ id }) => id))
   const lent = new Set(graph.nodes.flatMap((node) => (node.type === 'event_loop' && node.subAgents) || []))
-  return [
-    ...graph.nodes.flatMap((node, index) => checkNode(node, `/graph/nodes/${index}`, subagents, lent)),
-    ...graph.edges.flatMap((edge, index) =>
-      (['source', 'target'] as const)
-        .filter((end) => subagents.has(edge[end]))
-        .map((end) => misplaced(edge[end], `/graph/edges/${index}/${end}`)),
-    ),
-    ...[...new Set([...entriesOf(graph), ...graph.terminalNodes, ...(graph.pauseNodes ?? [])])]
-      .filter((id) => subagents.has(id))
-      .map((id) => misplaced(id, `/graph/nodes/${graph.nodes.findIndex((node) => node.id === id)}`)),
-  ]
+  return graph.nodes.flatMap((node, index) => checkNode(node, `/graph/nodes/${index}`, subagents, lent))
 }
 
 function checkNode(node: Node, path: string, subagents: ReadonlySet<string>, lent: ReadonlySet<string>): GraphFault[] {
@@ -35,8 +25,4 @@ function checkNode(node: Node, path: string, subagents: ReadonlySet<string>, len
     faults.push({ path: `${path}/inputKeys`, reason: '"task" is what a subagent is given; choose another key' })
   }
   return faults
-}
-
-function misplaced(id: string, path: string): GraphFault {
-  return { path, reason: `"${id}" is a subagent: only a node that has it in subAgents leads there` }
 }

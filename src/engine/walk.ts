@@ -9,9 +9,8 @@ import type {
   StepRecord,
   Transition,
 } from './machine.ts'
-import type { Scene } from './nodes/node.ts'
 import type { NodePlan, Plan } from './plan.ts'
-import { ownKey } from './state.ts'
+import { type Fork, startState, type Used } from './state.ts'
 
 /** One transition in the making. Only the machine's own files change it; the behaviours of nodes see a Scene. */
 export interface Walk {
@@ -21,35 +20,46 @@ export interface Walk {
   readonly events: EngineEvent[]
   readonly effects: Effect[]
   readonly records: StepRecord[]
-  /** Steps whose attempt is still to be begun. */
+  /** Steps that are to be begun, in this order. */
   readonly ready: number[]
-  /** Attempts that failed before they called anything. */
-  idle: number
+  /** How much was computed, see work.ts. */
+  work: number
   steps: number
   visits: Readonly<Record<string, number>>
   activations: readonly Activation[]
-  end: { status: RunStatus; error?: Failure } | null
+  forks: readonly Fork[]
+  used: Used
+  /** Whose node was done last; it stands for the run when that ends regularly. */
+  last: Activation | null
+  /** Once it is set nothing goes on. */
+  end: { readonly status: RunStatus; readonly error?: Failure } | null
+  score?: number | null
 }
 
 export function startWalk(plan: Plan, state: RunState, memory: Memory): Walk {
-  const { steps, visits, activations } = state
-  const nothing = { writes: {}, events: [], effects: [], records: [], ready: [], idle: 0, end: null }
-  return { plan, memory, ...nothing, steps, visits, activations }
+  // A run that an earlier release began knows nothing of forks.
+  const { steps, visits, activations, forks, used } = { ...startState(), ...state }
+  const nothing = { writes: {}, events: [], effects: [], records: [], ready: [], work: 0, last: null, end: null }
+  return { plan, memory, ...nothing, steps, visits, activations, forks, used }
 }
 
-/** The transition that the walk has come to. */
-export function finishWalk({ steps, visits, activations, end, ...walk }: Walk): Transition {
+/** The transition that the walk has come to. Effects that were asked for and given up again are left out. */
+export function finishWalk({ steps, visits, activations, forks, used, end, score, ...walk }: Walk): Transition {
   const pending = activations.flatMap((activation) => activation.pending).filter(({ kind }) => kind !== 'child')
+  const calls = new Set(pending.map(({ call }) => call))
   const waiting = pending.length > 0 && pending.every(({ kind }) => kind === 'approval' || kind === 'message')
   const status = end?.status ?? (waiting ? 'waiting' : 'running')
+  const effects = walk.effects.filter(({ call }) => calls.has(call))
+  const dropped = new Set(walk.effects.map(({ call }) => call).filter((call) => !calls.has(call)))
   return {
-    state: { status, steps, visits, activations },
+    state: { status, steps, visits, activations, forks, used },
     status,
     writes: walk.writes,
-    events: walk.events,
-    effects: walk.effects,
+    events: walk.events.filter(({ data }) => !dropped.has(String(data['call']))),
+    effects,
     steps: walk.records,
     ...(end?.error ? { error: end.error } : {}),
+    ...(score === undefined ? {} : { score }),
   }
 }
 
@@ -59,36 +69,7 @@ export function nodeOf(plan: Plan, id: string): NodePlan {
   return found
 }
 
-export function sceneOf(walk: Walk, activation: Activation): Scene {
-  const { step, nodeId } = activation
-  return {
-    plan: walk.plan,
-    node: nodeOf(walk.plan, nodeId).node,
-    read: (key) => readFor(walk, activation, key),
-    emit: (type, data) => walk.events.push({ type, nodeId, data: { step, ...data } }),
-  }
-}
-
-/** A key as an activation sees it: what it or what it works for was given, and else memory. */
-export function readFor(walk: Walk, activation: Activation, key: string): unknown {
-  for (let at: Activation | undefined = activation; at; at = parentOf(walk, at)) {
-    if (at.given?.includes(key)) return readOf(walk, ownKey(at.step, key))
-  }
-  return readOf(walk, key)
-}
-
-export function parentOf(walk: Walk, { parent }: Activation): Activation | undefined {
-  return parent && walk.activations.find(({ step }) => step === parent.step)
-}
-
+/** The run goes no further than this. */
 export function endRun(walk: Walk, status: RunStatus, error?: Failure): void {
-  walk.activations = []
-  walk.end = error ? { status, error } : { status }
-  const type = status === 'failed' ? 'execution_failed' : 'execution_completed'
-  walk.events.push({ type, nodeId: null, data: error ? { error } : { outcome: status } })
-}
-
-function readOf({ writes, memory }: Walk, key: string): unknown {
-  if (Object.hasOwn(writes, key)) return writes[key]
-  return Object.hasOwn(memory, key) ? memory[key] : undefined
+  walk.end ??= error ? { status, error } : { status }
 }

@@ -95,7 +95,7 @@ export function pendingCalls(state: RunState | null): Set<string> {
 }
 
 export function callOf(input: Input): string {
-  if (input.kind === 'start') return ''
+  if (input.kind === 'start' || input.kind === 'deadline') return ''
   return input.kind === 'decision' ? input.approval : input.call
 }
 

@@ -1,5 +1,12 @@
 import t from 'tap'
-import { type Effect, type Memory, type ModelResult, next, pendingEffects } from '../../src/engine/machine.ts'
+import {
+  type Effect,
+  type Memory,
+  type ModelResult,
+  next,
+  pendingEffects,
+  startState,
+} from '../../src/engine/machine.ts'
 import { type Draft, packageOf, smallest } from './packages.ts'
 import { set, throughJson, turn, type World } from './play.ts'
 import { eventsOf, type ModelEffect, outcome, talk, turns } from './talk.ts'
@@ -125,10 +132,7 @@ t.test('after a crash the same question is asked', async (t) => {
   }
   const pkg = packageOf(draft)
   const memory: Memory = {}
-  const first = next(pkg, { status: 'new', steps: 0, visits: {}, activations: [] }, memory, {
-    kind: 'start',
-    input: {},
-  })
+  const first = next(pkg, startState(), memory, { kind: 'start', input: {} })
   const result = turn(set('reply', 1))
   const second = next(pkg, first.state, memory, { kind: 'model_result', call: '1.1', result })
   t.match(second.effects, [{ purpose: 'judge' }])

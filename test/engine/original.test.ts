@@ -139,31 +139,60 @@ t.test('what cannot be done yet is refused, at the place and by the name that it
     return faultsOf(draft)
   }
   const of = (path: string, reason: string) => [{ file: 'agent.json', path, reason }]
-  const first = (draft: Draft) => draft.graph.nodes[0]
-  t.match(
-    refused((draft) => Object.assign(first(draft), { node_type: 'router' })),
-    of('/graph/nodes/0/node_type', '"router" nodes are not supported yet'),
-  )
-  t.match(
-    refused((draft) => Object.assign(draft.graph, { async_entry_points: [{ id: 'hourly' }] })),
-    of('/graph/async_entry_points', 'not supported yet'),
-  )
-  t.match(
-    refused((draft) => Object.assign(draft.graph.edges[1], { condition: 'llm_decide' })),
-    of('/graph/edges/1/condition', '"llm_decide" is not supported yet'),
-  )
   t.match(
     refused((draft) => Object.assign(draft.graph.edges[1], { condition_expr: 'done == True' })),
     of('/graph/edges/1/condition_expr', 'Unknown variable: True'),
   )
   t.match(
-    refused((draft) => Object.assign(draft.graph.edges[1], { priority: 1 })),
-    of('/graph/edges/2/priority', 'parallel branches are not supported yet'),
-  )
-  t.match(
     refused((draft) => Object.assign(draft, { required_tools: ['echo', 'look-up', '../../etc/passwd'] })),
     of('/tools/2/name', 'must match pattern'),
   )
+})
+
+t.test('branches, triggers, routers and maps of the original', async (t) => {
+  const draft = original()
+  draft.graph.nodes.push(
+    { id: 'choose', node_type: 'router', prompt: 'Which?', input_keys: ['done'] },
+    ...[
+      {
+        id: 'all',
+        node_type: 'map',
+        over: 'rows',
+        item_key: 'row',
+        each: 'one',
+        max_items: 5,
+        output_keys: ['results'],
+      },
+      { id: 'one', node_type: 'function', tool: 'echo', input_keys: ['row'], output_keys: ['reply'] },
+    ],
+  )
+  draft.graph.edges[1].priority = 1
+  draft.graph.edges[2] = {
+    source: 'think',
+    target: 'choose',
+    condition: 'llm_decide',
+    description: 'When unsure.',
+    priority: 1,
+  }
+  draft.graph.edges.push(
+    { source: 'choose', target: 'review', condition: 'always' },
+    { source: 'choose', target: 'all', condition: 'always' },
+    { source: 'all', target: 'review', condition: 'on_success' },
+  )
+  const trigger_config = { interval_minutes: 60, run_immediately: true }
+  const entry = { id: 'hourly', entry_node: 'fetch', trigger_type: 'timer', trigger_config, max_concurrent: 1 }
+  Object.assign(draft.graph, { async_entry_points: [entry], conflict_policy: 'first' })
+  Object.assign(draft.graph, { branch_failure_policy: 'continue_others' })
+  Object.assign(draft.graph.loop_config, { max_tokens: 1000, max_tool_calls: 20, max_wall_time_ms: 60_000 })
+  t.match(packageOf(draft).manifest.graph, {
+    conflictPolicy: 'first',
+    branchFailurePolicy: 'continue_others',
+    asyncEntryPoints: [{ entryNode: 'fetch', triggerConfig: { intervalMinutes: 60, runImmediately: true } }],
+    loopConfig: { maxTokens: 1000, maxToolCalls: 20, maxWallTimeMs: 60_000 },
+    nodes: [{}, {}, {}, { type: 'router' }, { type: 'map', itemKey: 'row', maxItems: 5 }, { id: 'one' }],
+  })
+  entry.trigger_config.interval_minutes = 0
+  t.match(faultsOf(draft), [{ path: '/graph/async_entry_points/0/trigger_config/interval_minutes', reason: '>= 1' }])
 })
 
 t.test('a name in both forms is refused, not guessed', async (t) => {

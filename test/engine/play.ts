@@ -34,6 +34,8 @@ export interface Played {
 export interface PlayOptions {
   readonly input?: Memory
   readonly entryPoint?: string
+  /** A checkpoint to go on from, instead of a start. */
+  readonly from?: { readonly state: RunState; readonly memory: Memory }
   /** Called before each input with the number of the transition; true loses what the shell knew, as a crash does. */
   readonly crash?: (count: number) => boolean
   /** How a value gets from one transition to the next; through JSON when left out. */
@@ -90,22 +92,34 @@ export function play(pkg: AgentPackage, world: World, options: PlayOptions = {})
   } = options
   const transitions: Transition[] = []
   const effects: Effect[] = []
-  let memory: Memory = {}
-  let state = startState()
-  let open: Effect[] = []
-  let now: Input = { kind: 'start', input, ...(entryPoint === undefined ? {} : { entryPoint }) }
+  let { state, memory } = options.from ?? { state: startState(), memory: {} }
+  let open: Effect[] = options.from ? keep(pendingEffects(pkg, state, memory)) : []
+  let now: Input = options.from
+    ? answerNext(open, pick, world)
+    : { kind: 'start', input, ...(entryPoint === undefined ? {} : { entryPoint }) }
   for (;;) {
     watch?.(state, memory, now)
-    const last = keep(next(pkg, state, memory, now))
+    const last = keep(next(pkg, state, memory, keep(now)))
     transitions.push(last)
     effects.push(...last.effects)
     memory = { ...memory, ...last.writes }
     state = last.state
-    open = crash(transitions.length) ? keep(pendingEffects(pkg, state, memory)) : [...open, ...last.effects]
+    open = crash(transitions.length) ? keep(pendingEffects(pkg, state, memory)) : stillOpen(state, open, last.effects)
     if (open.length === 0) return { last, memory, transitions, effects }
-    const [chosen] = open.splice(pick(open), 1)
-    now = keep(answerTo(chosen as Effect, world))
+    now = answerNext(open, pick, world)
   }
+}
+
+/** A transition may drop calls: nobody waits for their answers any more. */
+function stillOpen({ activations }: RunState, before: readonly Effect[], more: readonly Effect[]): Effect[] {
+  const calls = new Set(activations.flatMap(({ pending }) => pending.map(({ call }) => call)))
+  return [...before, ...more].filter(({ call }) => calls.has(call))
+}
+
+/** Takes the answered effect out of the list. */
+function answerNext(open: Effect[], pick: (open: readonly Effect[]) => number, world: World): Input {
+  const [chosen] = open.splice(pick(open), 1)
+  return answerTo(chosen as Effect, world)
 }
 
 /** The nodes in the order in which they were begun, a retry counting again. */

@@ -1,3 +1,4 @@
+import type { Effect } from '../../src/engine/machine.ts'
 import type { AgentPackage } from '../../src/engine/package.ts'
 import { type Draft, packageOf, smallest } from './packages.ts'
 import { broken, done, set, turn, type World } from './play.ts'
@@ -23,61 +24,116 @@ export function chanceOf(seed: number): Chance {
   return { below, once: (times) => below(times) === 0, pick: (list) => list[below(list.length)]! }
 }
 
-const keys = ['a', 'b', 'c', 'd']
+const keys = ['a', 'b', 'c', 'd', 'l']
 const expressions = [
   ...['result.ok', '!result.ok', 'a == null', 'b != null && b > 2', 'visits.n1 < 2', 'visits.n0 + visits.n1 >= 3'],
-  ...[
-    'c == null || c < 5',
-    'result.ok && a > b',
-    'a + 1 > 3',
-    'size([a, b]) == 2 && d == 1',
-    'has(result.error) || d > 1',
-  ],
+  ...['c == null || c < 5', 'result.ok && a > b', 'a + 1 > 3', 'size([a, b]) == 2 && d == 1', 'size(l) > 2'],
+  ...['has(result.error) || d > 1', '!result.ok && result.error.code == "rejected"'],
 ]
 
-const onwards = ['on_success', 'on_success', 'on_success', 'always', 'conditional']
+const onwards = ['on_success', 'on_success', 'on_success', 'always', 'conditional', 'llm_decide']
+const sideways = [
+  'on_failure',
+  'on_failure',
+  'conditional',
+  'on_success',
+  'on_success',
+  'on_success',
+  'always',
+  'llm_decide',
+]
 
-/** A sound package of 2 to 9 nodes of every type, with ways back, ways ahead, retries and limits. */
-export function randomPackage(chance: Chance): AgentPackage {
+/** What a random package leaves out. */
+export interface Without {
+  /** Whatever counts over all branches at once, so that the order in which they go makes a difference. */
+  readonly counting?: boolean
+}
+
+/**
+ * A sound package of 2 to 10 nodes of every type, with forks and joins, ways back, ways ahead, early ends, retries and
+ * limits.
+ */
+export function randomPackage(chance: Chance, without: Without = {}): AgentPackage {
   const draft = smallest()
-  const count = 2 + chance.below(8)
+  const count = 2 + chance.below(9)
   const nodes: Draft[] = Array.from({ length: count }, (_, index) => randomNode(chance, `n${index}`))
+  const ends = [count - 1]
+  if (chance.once(3)) ends.push(nodes.push(randomNode(chance, `n${count}`)) - 1)
+  const edges = randomEdges(chance, nodes, ends, without)
+  for (const end of ends) nodes[end].endsAs = chance.once(3) ? 'rejected' : 'completed'
+  for (const node of [...nodes]) if (node.type === 'map') nodes.push(helperOf(chance, node))
+  draft.input = { type: 'object', properties: Object.fromEntries(keys.map((key) => [key, {}])) }
+  draft.goal.successCriteria = Array.from({ length: chance.once(3) ? chance.below(3) : 0 }, (_, index) => {
+    const own = chance.once(2) ? { expression: chance.pick(expressions) } : {}
+    return { id: `c${index}`, description: 'x', metric: 'x', target: 'x', weight: chance.below(2), ...own }
+  })
+  draft.graph = {
+    entryNode: 'n0',
+    nodes,
+    edges,
+    terminalNodes: ends.map((end) => `n${end}`),
+    pauseNodes: nodes.filter(({ id }) => /^n/.test(id) && chance.once(6)).map(({ id }) => id),
+    conflictPolicy: chance.pick(['last', 'first', 'error']),
+    branchFailurePolicy: without.counting ? 'continue_others' : chance.pick(['fail_all', 'continue_others']),
+    loopConfig: randomLimits(chance, without),
+  }
+  return packageOf(draft)
+}
+
+function randomLimits(chance: Chance, { counting }: Without): Draft {
+  const ofRun = !counting && chance.once(4)
+  return {
+    maxSteps: counting ? 1000 : 5 + chance.below(40),
+    maxIterations: 2 + chance.below(4),
+    maxToolCallsPerTurn: 1 + chance.below(6),
+    ...(ofRun ? { maxTokens: 1 + chance.below(200), maxToolCalls: 1 + chance.below(20) } : {}),
+  }
+}
+
+/** A way from each node to the next, so that each can reach an end, and others between any. */
+function randomEdges(chance: Chance, nodes: readonly Draft[], ends: readonly number[], without: Without): Draft[] {
   const edges: Draft[] = []
-  const priorities = new Map<number, number>()
-  const link = (from: number, to: number, condition: string) => {
-    const priority = priorities.get(from) ?? 0
-    priorities.set(from, priority + 1)
-    const expression = condition === 'conditional' ? { expression: chance.pick(expressions) } : {}
-    const mapped = nodes[to].inputKeys?.[0]
+  const last = new Map<number, number>()
+  const link = (from: number, to: number, conditions: readonly string[]) => {
+    const asks = nodes[from].type !== 'router' || nodes[from].prompt
+    const condition = chance.pick(conditions.filter((one) => asks || one !== 'llm_decide'))
+    const before = last.get(from)
+    // The same priority as before, and so beside it; or less.
+    const priority = before === undefined ? 9 : chance.once(4) ? before - 1 : before
+    const twins = edges.some((one) => one.source === `n${from}` && one.target === `n${to}` && one.priority === priority)
+    if (ends.includes(from) || twins) return
+    last.set(from, priority)
+    const known = without.counting ? expressions.filter((one) => !one.includes('visits')) : expressions
+    const expression = condition === 'conditional' ? { expression: chance.pick(known) } : {}
+    const mapped = nodes[to].type === 'map' ? undefined : nodes[to].inputKeys?.[0]
     const inputMapping = mapped && chance.once(4) ? { inputMapping: { [mapped]: chance.pick(keys) } } : {}
-    edges.push({ source: `n${from}`, target: `n${to}`, condition, priority, ...expression, ...inputMapping })
+    const id = `e${edges.length}`
+    const ends_ = { source: `n${from}`, target: `n${to}` }
+    edges.push({ id, ...ends_, condition, priority, description: 'x', ...expression, ...inputMapping })
     if (to <= from) nodes[to].maxVisits = 1 + chance.below(4)
   }
-  for (let index = 0; index < count - 1; index++) link(index, index + 1, chance.pick(onwards))
-  for (let more = chance.below(count * 2); more > 0; more--) {
-    const condition = chance.pick(['on_failure', 'conditional', 'conditional', 'on_success'])
-    link(chance.below(count - 1), chance.below(count), condition)
+  const [end = 0] = ends
+  for (let index = 0; index < end; index++) link(index, index + 1, onwards)
+  for (const early of ends.slice(1)) link(chance.below(end), early, sideways)
+  for (let more = chance.below(end * 3); more > 0; more--) {
+    const from = chance.below(end)
+    // Mostly ahead, so that branches meet.
+    const to = chance.once(4) && !without.counting ? chance.below(end + 1) : from + 1 + chance.below(end - from)
+    link(from, to, sideways)
   }
-  nodes[count - 1].endsAs = chance.once(3) ? 'rejected' : 'completed'
-  const loopConfig = {
-    maxSteps: 5 + chance.below(30),
-    maxIterations: 1 + chance.below(4),
-    maxToolCallsPerTurn: 1 + chance.below(3),
-  }
-  draft.input = { type: 'object', properties: Object.fromEntries(keys.map((key) => [key, {}])) }
-  draft.graph = { entryNode: 'n0', nodes, edges, terminalNodes: [`n${count - 1}`], loopConfig }
-  return packageOf(draft)
+  return edges
 }
 
 function randomNode(chance: Chance, id: string): Draft {
   const some = () => keys.filter(() => chance.once(2))
   const outputKeys = some()
-  const nullableOutputKeys = outputKeys.filter(() => chance.once(3))
+  const nullableOutputKeys = outputKeys.filter(() => !chance.once(3))
   const common = { id, inputKeys: some(), maxRetries: chance.once(3) ? chance.below(3) : 0 }
-  switch (chance.below(4)) {
+  switch (chance.below(8)) {
     case 0:
-      return { ...common, type: 'event_loop', systemPrompt: 'x', tools: ['echo'], outputKeys, nullableOutputKeys }
     case 1:
+      return { ...common, type: 'event_loop', systemPrompt: 'x', tools: ['echo'], outputKeys, nullableOutputKeys }
+    case 2:
       return {
         ...common,
         type: 'approval',
@@ -86,34 +142,81 @@ function randomNode(chance: Chance, id: string): Draft {
         evidence: some(),
         proposal: chance.pick(keys),
       }
+    case 3:
+      return { id, type: 'router', inputKeys: some(), ...(chance.once(2) ? { prompt: 'x' } : {}) }
+    case 4: {
+      const how = { concurrency: 1 + chance.below(3), maxItems: 2 + chance.below(6) }
+      const onItemFailure = chance.pick(['fail', 'continue'])
+      const outputs = [chance.pick(keys)]
+      const { maxRetries } = common
+      return {
+        id,
+        type: 'map',
+        over: 'l',
+        itemKey: `i_${id}`,
+        each: `h_${id}`,
+        maxRetries,
+        ...how,
+        onItemFailure,
+        outputKeys: outputs,
+      }
+    }
     default:
       return { ...common, type: 'function', tool: 'echo', outputKeys, nullableOutputKeys }
   }
 }
 
-/** Answers that depend on nothing but the seed and the call, so that a repeated effect is answered alike. */
-export function randomWorld(seed: number): World {
-  const chanceFor = (call: string) => chanceOf([...call].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), seed))
+/** The node that works on the items of a map. */
+function helperOf(chance: Chance, { each, itemKey }: Draft): Draft {
+  let node = randomNode(chance, each)
+  while (['router', 'map'].includes(node.type)) node = randomNode(chance, each)
+  return { ...node, inputKeys: [...node.inputKeys, itemKey] }
+}
+
+/**
+ * Answers that depend on nothing but the seed and the call, so that a repeated effect is answered alike; with `by`, on
+ * what it says of the effect.
+ */
+export function randomWorld(seed: number, by: (effect: Effect) => string = ({ call }) => call): World {
+  const chanceFor = (effect: Effect) =>
+    chanceOf([...by(effect)].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), seed))
+  const list = (chance: Chance) => Array.from({ length: chance.below(5) }, () => chance.below(9))
+  const value = (chance: Chance, key: string) => (key === 'l' && !chance.once(6) ? list(chance) : chance.below(9))
   const values = (chance: Chance) =>
-    Object.fromEntries(keys.filter(() => !chance.once(8)).map((key) => [key, chance.below(9)]))
+    Object.fromEntries(keys.filter(() => !chance.once(8)).map((key) => [key, value(chance, key)]))
   return {
-    tool({ call }) {
-      const chance = chanceFor(call)
-      return chance.once(5) ? broken() : done(chance.once(12) ? 'no object' : values(chance))
+    tool(effect) {
+      const chance = chanceFor(effect)
+      return chance.once(8) ? broken() : done(chance.once(20) ? 'no object' : values(chance))
     },
-    model({ call }) {
-      const chance = chanceFor(call)
-      if (chance.once(10)) return { ok: false, error: { code: 'model_unreachable', message: 'no answer' } }
-      const calls = Array.from({ length: chance.below(6) }, (): [string, unknown] =>
-        chance.once(4)
+    model(effect) {
+      const chance = chanceFor(effect)
+      if (chance.once(12)) return { ok: false, error: { code: 'model_unreachable', message: 'no answer' } }
+      if (effect.purpose !== 'turn') return { ...turn('hm'), object: randomObject(chance, effect.output) }
+      const calls = Array.from({ length: chance.below(3) }, (): [string, unknown] =>
+        chance.once(3)
           ? [chance.pick(['echo', 'unknown']), { n: chance.below(9) }]
           : set(chance.pick(keys), chance.below(9)),
       )
+      const known = effect.tools.find(({ name }) => name === 'set_output')?.inputSchema as Draft
+      if (known && !chance.once(3))
+        for (const key of known.properties.key.enum) calls.push(set(key, value(chance, key)))
       return turn('hm', ...calls)
     },
-    decide({ call }) {
-      const chance = chanceFor(call)
-      return { decision: chance.pick(['approve', 'edit', 'reject'] as const), values: chance.below(9) }
+    decide(effect) {
+      const chance = chanceFor(effect)
+      return { decision: chance.pick(['approve', 'edit', 'reject', 'approve'] as const), values: chance.below(9) }
     },
   }
+}
+
+/** An object as the schema wants it, most of the time. */
+function randomObject(chance: Chance, schema: Draft): unknown {
+  if (chance.once(12)) return chance.pick([null, 'e0', {}, { edges: 'e0' }, { edge: 'nowhere', edges: ['nowhere'] }])
+  if (schema.type === 'number') return chance.below(11) / 10
+  if (schema.enum) return chance.pick(schema.enum)
+  if (schema.type === 'array') return schema.items.enum.filter(() => chance.once(2))
+  return Object.fromEntries(
+    Object.keys(schema.properties).map((key) => [key, randomObject(chance, schema.properties[key])]),
+  )
 }

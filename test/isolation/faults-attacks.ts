@@ -42,9 +42,9 @@ export const attackFaults: readonly Fault[] = [
     'count',
   ]),
   fault('a package makes a transition endless', heavy, /fails a thousand times/, [
-    'src/engine/steps.ts',
-    'const maxIdleAttempts = 12',
-    'const maxIdleAttempts = 1e9',
+    'src/engine/work.ts',
+    'const maxWork = 400_000_000',
+    'const maxWork = 1e18',
   ]),
   fault('a schema and an input of any size', heavy, /wrong in every part/, [
     'src/providers/json-schema.ts',

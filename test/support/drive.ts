@@ -25,6 +25,8 @@ export type Answer =
 export interface Driven {
   readonly status: RunStatus
   readonly error: Failure | undefined
+  /** Undefined when the goal has no criteria, or the run failed. */
+  readonly score: number | null | undefined
   readonly memory: Memory
   readonly visited: readonly string[]
   readonly approvals: readonly ApprovalEffect[]
@@ -54,10 +56,11 @@ export async function drive(pkg: AgentPackage, input: Memory, options: DriveOpti
   }
   let memory: Memory = {}
   let transition = next(pkg, startState(), memory, { kind: 'start', input })
-  const effects: Effect[] = []
+  let effects: Effect[] = []
   for (;;) {
     memory = throughJson({ ...memory, ...transition.writes })
-    effects.push(...transition.effects)
+    const calls = transition.state.activations.flatMap(({ pending }) => pending.map(({ call }) => call))
+    effects = [...effects, ...transition.effects].filter(({ call }) => calls.includes(call))
     seen.visited.push(...transition.steps.filter((step) => step.status !== 'running').map((step) => step.nodeId))
     const effect = effects.shift()
     if (!effect) return { ...seen, ...endOf(transition), memory }
@@ -99,8 +102,8 @@ async function runTool(pkg: AgentPackage, effect: ToolEffect, sandbox: Sandbox, 
   return result
 }
 
-function endOf({ status, error }: Transition): { status: RunStatus; error: Failure | undefined } {
-  return { status, error }
+function endOf({ status, error, score }: Transition): Pick<Driven, 'status' | 'error' | 'score'> {
+  return { status, error, score }
 }
 
 function throughJson<T>(value: T): T {

@@ -44,6 +44,7 @@ t.test('5,000 rows: rules correct, a person approves, the totals are right to th
   const run = await reconcile(sample, approve)
   t.comment(`${Math.round(run.toolMs)} ms in the sandbox`)
   t.equal(run.status, 'completed')
+  t.equal(run.score, 1)
   t.equal(run.approvals.length, 1)
   const report = reportOf(run)
 

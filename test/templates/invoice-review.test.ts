@@ -24,6 +24,7 @@ t.teardown(() => Promise.all([sandbox.close(), server.stop()]))
 t.test('figures that do not add up are read again before a person sees them', async (t) => {
   const run = await review(sample, () => ({ decision: 'approve', reason: 'goods received' }))
   t.equal(run.status, 'completed')
+  t.equal(run.score, 1)
   t.same(run.visited.filter((node) => node === 'extract').length, 2)
   const [approval] = run.approvals
   t.match(approval, {

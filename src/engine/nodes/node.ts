@@ -8,6 +8,8 @@ export interface Scene<N extends Node = Node> {
   readonly node: N
   /** Memory, by its own keys. */
   readonly read: (key: string) => unknown
+  /** What this activation kept; undefined when it kept nothing of that name. */
+  readonly recall: (name: number) => unknown
   readonly emit: (type: EngineEvent['type'], data: Record<string, unknown>) => void
 }
 
@@ -30,7 +32,12 @@ export interface ChildStart {
 
 /** An attempt that goes on, with the calls it waits for and the children to be begun, or its end. */
 export type Progress =
-  | { readonly activation: Activation; readonly children?: readonly ChildStart[] }
+  | {
+      readonly activation: Activation
+      readonly children?: readonly ChildStart[]
+      /** Results of items by their number, kept in memory until the activation ends. */
+      readonly keep?: Readonly<Record<number, unknown>>
+    }
   | { readonly result: Result }
 
 /** How a child ended: its outputs, or its failure. A person's no has the code `rejected`. */
@@ -40,8 +47,8 @@ export interface ChildResult {
   readonly result: ToolResult
 }
 
-/** An answer to a call; never a start. */
-export type Answer = Exclude<Input, { kind: 'start' }> | ChildResult
+/** An answer to a call. */
+export type Answer = Exclude<Input, { kind: 'start' | 'deadline' }> | ChildResult
 
 /** What a type of node does. All of it is a function of its arguments. */
 export interface Behaviour<N extends Node> {
