@@ -6,13 +6,13 @@ export interface ChainNode {
   readonly outputKeys?: readonly string[]
 }
 
-/** A package whose nodes `step-1` … follow one another. `tools`: module text by name. */
+/** A package whose nodes `step_1` … follow one another. `tools`: module text by name. */
 export function chainPackage(
   name: string,
   nodes: readonly ChainNode[],
   tools: Readonly<Record<string, string>>,
 ): Map<string, Buffer> {
-  const id = (index: number) => `step-${index + 1}`
+  const id = (index: number) => `step_${index + 1}`
   const manifest = {
     name,
     version: '1.0.0',

@@ -19,6 +19,8 @@ export interface TestServices {
   readonly environment: Readonly<Record<string, string>>
   /** Connection string of PostgreSQL's superuser. */
   readonly postgresUrl: string
+  /** SIGINT cuts every connection off; SIGQUIT ends PostgreSQL as a crash does. Resolves when it answers again. */
+  restartPostgres(signal: 'SIGINT' | 'SIGQUIT'): Promise<void>
   stop(): Promise<void>
 }
 
@@ -37,14 +39,20 @@ export async function startServices({ keycloak, durable = false }: ServiceOption
   }
   try {
     const databases = keycloak ? [{ name: 'keycloak', password: 'keycloak' }] : []
-    const postgres = await startPostgres({
+    const options = {
       directory: join(directory, 'postgres'),
       port: await freePort(),
       password: randomBytes(12).toString('hex'),
       durable,
       databases,
-    })
+    }
+    let postgres = await startPostgres(options)
     stops.push(() => postgres.stop())
+    const restartPostgres = async (signal: 'SIGINT' | 'SIGQUIT') => {
+      process.kill(postgres.pid, signal)
+      await postgres.exited
+      postgres = await startPostgres(options)
+    }
     await makeTemplate(postgres.adminUrl)
     const environment: Record<string, string> = { ENGINEX_TEST_POSTGRES_URL: postgres.adminUrl }
     if (keycloak) {
@@ -52,7 +60,7 @@ export async function startServices({ keycloak, durable = false }: ServiceOption
       stops.push(() => started.stop())
       Object.assign(environment, started.environment)
     }
-    return { environment, postgresUrl: postgres.adminUrl, stop }
+    return { environment, postgresUrl: postgres.adminUrl, restartPostgres, stop }
   } catch (error) {
     await stop()
     throw error
