@@ -2,9 +2,10 @@ import { clear, enterPhase, put, remove, spawn, spend, visit } from './activatio
 import { behaviourOf, effectOf, sceneOf } from './behaviours.ts'
 import { endScored, tokensLeft } from './ending.ts'
 import { leave, leaveBy } from './leave.ts'
-import type { Activation, Failure, Input, PendingCall, ToolResult } from './machine.ts'
+import type { Activation, Failure, Input, Memory, PendingCall, ToolResult } from './machine.ts'
 import { parentOf, writeAt } from './memory.ts'
 import { type Answer, inputsOf, type Progress, type Result } from './nodes/node.ts'
+import { first } from './nodes/text.ts'
 import { ownKey } from './state.ts'
 import { endRun, nodeOf, type Walk } from './walk.ts'
 import { chargeAttempt, withinBudget } from './work.ts'
@@ -147,12 +148,19 @@ function perform(walk: Walk, activation: Activation, pending: PendingCall): void
   const { call, step, nodeId } = effect
   if (effect.kind === 'tool') {
     walk.used = { ...walk.used, toolCalls: walk.used.toolCalls + 1 }
-    const data = { step, call, tool: effect.tool, inputKeys: Object.keys(effect.input) }
+    const data = { step, call, tool: effect.tool, inputKeys: keysOf(effect.input) }
     walk.events.push({ type: 'tool_call_started', nodeId, data })
   }
   if (effect.kind === 'approval') {
     walk.events.push({ type: 'approval_requested', nodeId, data: { step, call, title: effect.title } })
   }
+}
+
+/** A model may name as many fields as it likes, and as long ones. */
+function keysOf(input: Memory): string[] {
+  return Object.keys(input)
+    .slice(0, 64)
+    .map((key) => first(key, 64))
 }
 
 /** The limits of the run: a model is asked, a tool is called, only while they are not used up. */

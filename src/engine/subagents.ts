@@ -24,5 +24,8 @@ function checkNode(node: Node, path: string, subagents: ReadonlySet<string>, len
   if (node.inputKeys?.includes('task')) {
     faults.push({ path: `${path}/inputKeys`, reason: '"task" is what a subagent is given; choose another key' })
   }
+  if (node.maxVisits !== undefined) {
+    faults.push({ path: `${path}/maxVisits`, reason: 'a subagent is not visited; maxToolCalls limits who asks for it' })
+  }
   return faults
 }

@@ -39,7 +39,7 @@ t.test('tools of MCP servers', async (t) => {
     draft.mcpServers = [{ name: 'crm' }, { name: 'files' }, { name: 'crm-test' }]
     node.tools = ['crm__*', 'files__read.file', 'echo']
   }
-  const names = ['crm__find', 'files__read.file', 'files__write', 'crm-test__find', 'crm', 'crm__', '__find']
+  const names = ['crm__find', 'files__read.file', 'files__write', 'crm-test__find', 'crm', 'crm__', '__find', 'crmx']
   const played = talk([turn(...names.map((name): [string, unknown] => [name, { a: 1 }])), end], {}, wants)
   t.match(turns(played)[0], { mcpTools: ['crm__*', 'files__read.file'] })
   t.same(

@@ -173,3 +173,17 @@ t.test('a rubric of its own', async (t) => {
   t.equal(outcome(played), 'completed')
   t.match(turnsOf(played, 'finder')[1], { purpose: 'judge' })
 })
+
+t.test('a model that works on items of a list has no task', async (t) => {
+  const change = ({ graph, input }: Draft) => {
+    input.properties = { rows: {} }
+    input.required = []
+    graph.nodes = [
+      { id: 'answer', type: 'map', over: 'rows', itemKey: 'row', each: 'one', outputKeys: ['reply'] },
+      { id: 'one', type: 'event_loop', systemPrompt: 'x', inputKeys: ['row'], outputKeys: ['reply'] },
+    ]
+  }
+  const played = team({ one: [end] }, {}, { change, input: { rows: [7] } })
+  t.equal(outcome(played), 'completed')
+  t.equal(turnsOf(played, 'one')[0]?.messages[1]?.content, 'Inputs, each as JSON:\nrow: 7')
+})

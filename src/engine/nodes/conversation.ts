@@ -86,5 +86,5 @@ function instructions(node: LoopNode, plan: Plan): string {
 /** A subagent gets its task besides what its keys name. */
 function inputsFor(scene: Scene<LoopNode>, activation: Activation): Memory {
   const inputs = inputsOf(scene, activation)
-  return activation.parent ? { task: scene.read('task') ?? null, ...inputs } : inputs
+  return scene.node.type === 'subagent' ? { task: scene.read('task') ?? null, ...inputs } : inputs
 }
