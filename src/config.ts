@@ -58,6 +58,11 @@ const outside = {
   ENGINEX_MCP_STDIO: optional(any('a JSON file with the programs that may be MCP servers')),
 }
 
+const mail = {
+  ENGINEX_SMTP_URL: optional(text(/^smtps?:\/\/\S+$/, 'smtp://user:password@host:port of a mail server, or smtps://')),
+  ENGINEX_MAIL_FROM: optional(text(/^[^\r\n]*@[^\r\n]+$/, 'the address that mail comes from')),
+}
+
 const api = {
   ...common,
   ...outside,
@@ -91,10 +96,18 @@ const worker = {
   ENGINEX_WORKER_SLOTS: or(6, whole(1, 64, 'how many runs this process advances at once')),
   ...models,
   ...outside,
+  ...mail,
+  // For links in notifications.
+  ENGINEX_PUBLIC_URL: optional(url),
 }
 
 /** `npm start`: the rest of the configuration it makes up itself. */
-const local = { ENGINEX_CACHE: or('.cache', any('a folder for downloads, shared by all')), ...models, ...outside }
+const local = {
+  ENGINEX_CACHE: or('.cache', any('a folder for downloads, shared by all')),
+  ...models,
+  ...outside,
+  ...mail,
+}
 
 /** `node src/local/setup.ts`: what makes a database and a realm ready for the API, once for each release. */
 const setup = {

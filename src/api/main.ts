@@ -11,6 +11,7 @@ import { createMcp } from '../providers/mcp.ts'
 import { readMcpCommands } from '../providers/mcp-commands.ts'
 import { createModelServers } from '../providers/model-servers.ts'
 import { createVault } from '../providers/vault.ts'
+import { createWebhookSender } from '../providers/webhook-sender.ts'
 import { Admission } from './admission.ts'
 import { buildApp } from './app.ts'
 
@@ -52,6 +53,7 @@ const app = await buildApp({
     models: createModelServers({ allow: egressAllowed(config) }),
     deploymentModel: config.ENGINEX_MODEL_NAME ?? null,
     mcp,
+    webhooks: createWebhookSender({ allow: egressAllowed(config) }),
     region: config.ENGINEX_REGION,
   }),
   database,

@@ -7,6 +7,7 @@ import { credentialRoutes } from './credentials/routes.ts'
 import { memberRoutes } from './members/routes.ts'
 import { messageRoutes } from './messages/routes.ts'
 import { modelRoutes } from './models/routes.ts'
+import { notificationRoutes } from './notifications/routes.ts'
 import { organizationRoutes } from './organizations/routes.ts'
 import { policiesRoutes } from './policies/routes.ts'
 import { reportRoutes } from './reports/routes.ts'
@@ -36,5 +37,6 @@ export function routes(services: Services): Route[] {
     messageRoutes,
     sessionRoutes(services),
     triggerRoutes(services),
+    notificationRoutes(services),
   ].flat()
 }

@@ -170,10 +170,13 @@ async function startApi(options: StackOptions, keycloakUrl: string, url: string)
   )
 }
 
-async function startWorker(options: StackOptions): Promise<Part> {
-  const { ENGINEX_CACHE: _, ...model } = options.config
+async function startWorker(options: StackOptions, _keycloakUrl: string, url: string): Promise<Part> {
+  const { ENGINEX_CACHE: _, ...own } = options.config
   return await options.report.phase('worker', () =>
-    startProcess(options, 'worker', (child) => child.tail().includes('the worker is ready'), model),
+    startProcess(options, 'worker', (child) => child.tail().includes('the worker is ready'), {
+      ...own,
+      ENGINEX_PUBLIC_URL: url,
+    }),
   )
 }
 

@@ -4,7 +4,11 @@ import { egressAllowed, inheritedEnvironment, workerConfig } from '../config.ts'
 import { Database } from '../db/database.ts'
 import { Doors, type DueTrigger } from '../db/doors.ts'
 import { Notifications } from '../db/notifications.ts'
+import { createMailer } from '../providers/mail.ts'
 import { readMcpCommands } from '../providers/mcp-commands.ts'
+import { createVault } from '../providers/vault.ts'
+import { createWebhookSender } from '../providers/webhook-sender.ts'
+import { startDeliveries } from './deliveries.ts'
 import { startExpiries } from './expiries.ts'
 import { createRunner } from './runner.ts'
 import { startScheduler } from './scheduler.ts'
@@ -16,6 +20,8 @@ const times = { pollMs: 1000, beatMs: 5000, silentMs: 15_000, sliceMs: 30_000 }
 const timerPollMs = 15_000
 /** The process that advances runs ends when there was none for this long. */
 const idleMs = 10_000
+/** How long a webhook or a mail server may take to answer. */
+const deliveryMs = 10_000
 /** A shutdown that takes longer than this is cut off; the runs are then taken over as after a crash. */
 const shutdownMs = 9000
 
@@ -49,7 +55,22 @@ const scheduler = startScheduler({ ...times, doors, workerId, slots, log, start:
 // Loaded when the first timer is due: a worker without timers stays small.
 const fire = async (due: DueTrigger) => (await import('./fire-timer.ts')).fireDue({ database, doors, log }, due)
 const timer = startTimer({ doors, fire, pollMs: timerPollMs, log })
-const jobs = [startExpiries({ database, doors, pollMs: times.pollMs, log }), timer]
+const { ENGINEX_SMTP_URL: smtpUrl, ENGINEX_MAIL_FROM: from } = config
+if (Boolean(smtpUrl) !== Boolean(from))
+  log.warn('no mail is sent: ENGINEX_SMTP_URL and ENGINEX_MAIL_FROM belong together')
+const deliveries = startDeliveries({
+  database,
+  doors,
+  vault: createVault({ directory: config.ENGINEX_KEYS_DIRECTORY }),
+  webhooks: createWebhookSender({ allow }),
+  sendMail: smtpUrl && from ? createMailer({ url: smtpUrl, from }) : null,
+  publicUrl: config.ENGINEX_PUBLIC_URL,
+  pollMs: times.pollMs,
+  timeoutMs: deliveryMs,
+  log,
+})
+const jobs = [startExpiries({ database, doors, pollMs: times.pollMs, log }), timer, deliveries]
+notifications.onAny('deliveries', deliveries.look)
 notifications.onAny('runs', scheduler.look)
 notifications.onAny('requests', scheduler.heed)
 notifications.onAny('answers', scheduler.answered)

@@ -49,6 +49,7 @@ async function enginex({ appUrl, issuer, jwksUrl }: Addresses): Promise<FastifyI
       models: nothing,
       deploymentModel: null,
       mcp: nothing,
+      webhooks: nothing,
       region: 'home',
     }),
     database,

@@ -75,6 +75,7 @@ for (const route of lists) {
       status: ['pending', 'withdrawn'],
       assignedTo: ['me', 'me'],
       kind: ['timer', 'timer'],
+      endpointId: [works[0]!.endpointId, randomUUID()],
       limit: ['50', '50'],
     }
     for (const filter of queryOf(route).filter((name) => name !== 'cursor')) {

@@ -63,6 +63,12 @@ const bodies: Readonly<Record<string, Sample>> = {
     body: ({ delegateId }) => ({ delegateId, startsAt: '2099-01-01T00:00:00Z', endsAt: '2099-02-01T00:00:00Z' }),
   },
   'DELETE /members/me/delegation': {},
+  'PUT /members/me/notifications': { body: () => ({ mail: true }) },
+  'POST /notification-endpoints': { body: () => ({ url: 'https://8.8.8.8/hook', events: ['run.failed'] }) },
+  'PATCH /notification-endpoints/:endpointId': { body: () => ({ events: ['run.completed'] }) },
+  'DELETE /notification-endpoints/:endpointId': {},
+  'POST /notification-endpoints/:endpointId/secret': {},
+  'POST /notification-endpoints/:endpointId/test': {},
   'POST /approvals/:approvalId/decision': {
     body: ({ payloadHash }) => ({ decision: 'approve', payloadHash, reason: 'it is right' }),
   },
@@ -111,6 +117,7 @@ export function paramsOf(route: Route, work: Work, organizationId: string): Reco
     step: '1',
     reportId: work.reportId,
     triggerId: work.triggerId,
+    endpointId: work.endpointId,
     file: route.path.startsWith('/reports') ? 'report.html' : 'ledger',
     organizationId,
   }
@@ -122,7 +129,7 @@ export function paramsOf(route: Route, work: Work, organizationId: string): Reco
 
 /** The same work as it would be called if it had never existed. */
 export function neverExisted(work: Work): Work {
-  const names = ['sessionId', 'runId', 'approvalId', 'reportId', 'messageId', 'triggerId']
+  const names = ['sessionId', 'runId', 'approvalId', 'reportId', 'messageId', 'triggerId', 'endpointId']
   const ids = Object.fromEntries(names.map((name) => [name, randomUUID()]))
   return { ...work, ...ids, agent: `never-${randomUUID().slice(0, 8)}` }
 }
@@ -130,7 +137,7 @@ export function neverExisted(work: Work): Work {
 /** Whether the path or the body names something that a tenant owns. */
 export function namesOwned(route: Route): boolean {
   const inBody = ['POST /sessions', 'POST /triggers']
-  const owned = /:(name|purpose|sessionId|runId|approvalId|reportId|triggerId)\b/
+  const owned = /:(name|purpose|sessionId|runId|approvalId|reportId|triggerId|endpointId)\b/
   return owned.test(route.path) || inBody.includes(nameOf(route))
 }
 

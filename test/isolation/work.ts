@@ -17,6 +17,7 @@ export interface Work {
   readonly triggerId: string
   /** A member who may decide. */
   readonly delegateId: string
+  readonly endpointId: string
 }
 
 /** A small valid package: one tool, no input. */
@@ -71,7 +72,7 @@ export async function seedWork(admin: pg.Client, files: Files, tenant: TestTenan
   await admin.query('update app.agents set active_version_id = $1 where id = $2', [versionId, agentId])
   await seedModels(insert, agent, alias, by)
   await seedTools(insert, agent, alias, by)
-  await seedPeople(insert, agent, alias, work.delegateId)
+  await seedPeople(insert, work, alias)
   await seedTrigger(insert, work, members.builder)
   const session = { id: sessionId, agent_id: agentId, agent_version_id: versionId, last_seq: 1, ...by }
   await insert('sessions', { ...session, title: `session of ${alias}`, input: JSON.stringify({ note: alias }) })
@@ -96,9 +97,26 @@ export async function seedWork(admin: pg.Client, files: Files, tenant: TestTenan
 
 type Insert = (table: string, row: Record<string, unknown>) => Promise<void>
 
-async function seedPeople(insert: Insert, name: string, alias: string, delegateId: string): Promise<void> {
+async function seedPeople(insert: Insert, work: ReturnType<typeof newIds> & { agent: string }, alias: string) {
+  const { agent, delegateId, endpointId, deliveryId } = work
   await insert('memberships', { user_id: delegateId, roles: ['operator'] })
-  await insert('approval_policies', { name, policy: '{"roles":["operator"]}', updated_by: alias })
+  await insert('approval_policies', { name: agent, policy: '{"roles":["operator"]}', updated_by: alias })
+  const endpoint = { url: `https://${alias}.example.com/hook`, events: ['run.failed'], secret: Buffer.from(agent) }
+  await insert('notification_endpoints', {
+    id: endpointId,
+    ...endpoint,
+    secret_id: endpointId,
+    enabled: false,
+    created_by: alias,
+  })
+  const end = { status: 'failed', error: `failure of ${alias}`, finished_at: new Date() }
+  await insert('notification_deliveries', {
+    id: deliveryId,
+    endpoint_id: endpointId,
+    type: 'run.failed',
+    data: '{}',
+    ...end,
+  })
 }
 
 async function seedModels(insert: Insert, agent: string, alias: string, by: object): Promise<void> {
@@ -151,6 +169,8 @@ function newIds() {
     'messageId',
     'delegateId',
     'triggerId',
+    'endpointId',
+    'deliveryId',
   ] as const
   return Object.fromEntries(names.map((name) => [name, randomUUID()])) as Record<(typeof names)[number], string>
 }

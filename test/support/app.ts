@@ -15,6 +15,7 @@ import { createFiles } from '../../src/providers/files.ts'
 import { createMcp } from '../../src/providers/mcp.ts'
 import { createModelServers } from '../../src/providers/model-servers.ts'
 import { createVault } from '../../src/providers/vault.ts'
+import { createWebhookSender } from '../../src/providers/webhook-sender.ts'
 import type { Role } from '../../src/tenancy/permissions.ts'
 import type { Route } from '../../src/tenancy/route.ts'
 import { type TestDatabase, type TestTenant, testDatabase } from './database.ts'
@@ -61,7 +62,8 @@ export async function testApp(
   t.teardown(() => mcp.close())
   const models = createModelServers({ allow })
   const files = createFiles({ directory })
-  const services = { doors, keycloak, files, vault, models, deploymentModel: 'small', mcp, region: 'home' }
+  const webhooks = createWebhookSender({ allow })
+  const services = { doors, keycloak, files, vault, models, deploymentModel: 'small', mcp, webhooks, region: 'home' }
   const all = routes(services)
   const app = await buildApp({
     routes: all,

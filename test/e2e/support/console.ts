@@ -14,6 +14,7 @@ import { createFiles } from '../../../src/providers/files.ts'
 import { createMcp } from '../../../src/providers/mcp.ts'
 import { createModelServers } from '../../../src/providers/model-servers.ts'
 import { createVault } from '../../../src/providers/vault.ts'
+import { createWebhookSender } from '../../../src/providers/webhook-sender.ts'
 import { createRunner } from '../../../src/worker/runner.ts'
 import { startScheduler } from '../../../src/worker/scheduler.ts'
 import { type TestDatabase, testDatabase } from '../../support/database.ts'
@@ -50,6 +51,7 @@ export async function startConsole(t: Test): Promise<{ url: string; cut: () => v
       vault,
       models: createModelServers({ allow: [] }),
       deploymentModel: null,
+      webhooks: createWebhookSender({ allow: [] }),
       mcp: createMcp(noMcp),
       region: 'home',
     }),
