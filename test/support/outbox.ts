@@ -56,7 +56,8 @@ export async function outboxOf(t: Test, place: Workplace, tenants: readonly Test
     /** Failures of the tenant's run, as its session is told of them. */
     async tell(tenant: TestTenant, count = 1): Promise<void> {
       const { sessionId, runId } = sessions.get(tenant.tenantId)!
-      const events = Array.from({ length: count }, () => ({ type: 'execution_failed', nodeId: null, data: {} }))
+      const data = { error: { code: 'model_refused', message: 'it said no' } }
+      const events = Array.from({ length: count }, () => ({ type: 'execution_failed', nodeId: null, data }))
       const text = 'select app.append_events($1::uuid, $2::uuid, $3::jsonb)'
       const values = [sessionId, runId, JSON.stringify(events)]
       await database.write(memberScope(tenant, 'operator', 'runs:write'), { text, values })
