@@ -15,7 +15,11 @@ const Tool = strict({
 })
 
 const McpServer = strict({
-  name: Word('Name of one of the MCP servers that your organization has set up.'),
+  name: Type.String({
+    pattern: '^[a-z][a-z0-9]*(-[a-z0-9]+)*$',
+    maxLength: 32,
+    description: 'Name of one of the MCP servers that your organization has set up.',
+  }),
   description: Type.Optional(text(1000, 'What it is for, for whoever sets it up.')),
 })
 

@@ -7,6 +7,7 @@ import { record } from '../audit/service.ts'
 import { missingCredentials } from '../credentials/service.ts'
 import { appendEvents, createRun } from '../runs/service.ts'
 import type { StoredFile } from '../schema.ts'
+import { missingServers } from '../tools/service.ts'
 import { checkInput } from './input.ts'
 import { insertFiles, insertSession } from './repository.ts'
 
@@ -47,7 +48,7 @@ export async function checkStart(
   await checkInput(manifest, input, uploads)
 }
 
-/** Writes a start that was checked. Throws credentials_required with each credential that the organization lacks. */
+/** Writes a start that was checked. Throws credentials_required or mcp_servers_required with each that is missing. */
 export async function insertStart(
   tx: TenantQueries,
   { agentId, versionId, version, manifest }: StartableVersion,
@@ -55,6 +56,7 @@ export async function insertStart(
   stored: readonly StoredFile[],
 ): Promise<{ sessionId: string; runId: string }> {
   await assertCredentials(tx, manifest)
+  await assertServers(tx, manifest)
   const sessionId = await insertSession(tx, {
     agent_id: agentId,
     agent_version_id: versionId,
@@ -78,4 +80,15 @@ async function assertCredentials(tx: TenantQueries, { requiredCredentials = [] }
   const faults = missing.map((name) => ({ path: `credentials/${name}`, reason: 'is missing, or has expired' }))
   const message = `the organization lacks what the agent needs: ${missing.join(', ')}; an admin adds these credentials`
   throw new AppError('credentials_required', message, { faults })
+}
+
+async function assertServers(tx: TenantQueries, { mcpServers = [] }: Manifest): Promise<void> {
+  const missing = await missingServers(
+    tx,
+    mcpServers.map(({ name }) => name),
+  )
+  if (missing.length === 0) return
+  const faults = missing.map((name) => ({ path: `mcp-servers/${name}`, reason: 'is missing' }))
+  const message = `the organization lacks what the agent needs: ${missing.join(', ')}; a builder sets up these MCP servers`
+  throw new AppError('mcp_servers_required', message, { faults })
 }

@@ -4,7 +4,8 @@ import { hasPlaceholder } from '../../providers/secrets.ts'
 import type { ServerValues } from './repository.ts'
 import type { McpServerSave } from './schema.ts'
 
-const maxName = 32
+/** Short enough to leave room for a tool in the 64 characters that models allow for `server__tool`. */
+const nameForm = /^(?=.{1,32}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$/
 /** The protocol's and the connection's own. */
 const reserved =
   /^(mcp-.*|accept|connection|content-.*|cookie2?|expect|host|keep-alive|last-event-id|proxy-.*|te|trailer|transfer-encoding|upgrade)$/i
@@ -14,7 +15,7 @@ const secretive = /auth|token|key|secret|password|credential|session|signature/i
 /** What is stored of a configuration. Throws invalid_request or egress_refused with what is wrong about it. */
 export async function checkServer(mcp: Mcp, name: string, given: McpServerSave): Promise<ServerValues> {
   const { description = '', transport, url, headers, command, allowedTools, timeoutMs = 30_000 } = given
-  if (name.length > maxName) throw invalid(`the name has more than ${maxName} characters`)
+  if (!nameForm.test(name)) throw invalid('the name must begin with a letter and have at most 32 characters')
   const common = {
     description,
     transport,

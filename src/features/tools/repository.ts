@@ -25,6 +25,16 @@ export const findRow = prepare<{ name: string }>()((db, value) =>
   db.selectFrom('mcp_servers').select(columns).select('tools').where('name', '=', value.name),
 )
 
+export async function findNames(queries: TenantQueries, names: readonly string[]): Promise<string[]> {
+  const rows = await queries
+    .selectFrom('mcp_servers')
+    .select('name')
+    .where('name', 'in', names)
+    .limit(sql.lit(100))
+    .execute()
+  return rows.map(({ name }) => name)
+}
+
 export interface ServerValues {
   readonly description: string
   readonly transport: string

@@ -1,9 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { Id, Name, Nullable, Page, PageQuery, Strict, Time } from '../schema.ts'
 
-/** Short enough to leave room for a tool in the 64 characters that models allow for `server__tool`. */
-export const McpServerName = Type.String({ pattern: '^[a-z0-9]+(-[a-z0-9]+)*$', maxLength: 32 })
-
 const Transport = Type.Union([Type.Literal('streamable_http'), Type.Literal('stdio')])
 
 /** streamable_http takes url and headers, stdio takes command. */
@@ -33,7 +30,7 @@ export type McpServerSave = Static<typeof McpServerSave>
 
 export const McpServer = Type.Object({
   id: Id,
-  name: McpServerName,
+  name: Name,
   description: Type.String(),
   transport: Transport,
   url: Nullable(Type.String()),

@@ -12,7 +12,7 @@ import { readCredential } from '../credentials/service.ts'
 import { type PageInput, pageOf, readCursor } from '../pages.ts'
 import { checkServer } from './check.ts'
 import { type NamedTool, nameTools } from './names.ts'
-import { countRows, deleteRow, findRow, listRows, saveRow, saveTools } from './repository.ts'
+import { countRows, deleteRow, findNames, findRow, listRows, saveRow, saveTools } from './repository.ts'
 import type { McpServer, McpServerDetail, McpServerList, McpServerSave } from './schema.ts'
 
 type Reader = TenantContext<'tools:read'>
@@ -87,18 +87,22 @@ const never = new AbortController().signal
 
 /** Those of these names that this organization has no MCP server for. */
 export async function missingServers(queries: TenantQueries, names: readonly string[]): Promise<string[]> {
-  const found = await Promise.all(names.map((name) => findRow(queries, { name })))
-  return names.filter((_, index) => found[index]!.length === 0)
+  if (names.length === 0) return []
+  const found = new Set(await findNames(queries, names))
+  return names.filter((name) => !found.has(name))
 }
 
+/** A server as a run uses it. */
 export interface ServerInUse {
-  readonly target: McpTarget
   /** Null before the first discovery of this configuration. */
   readonly tools: readonly NamedTool[] | null
+  /** Under their names, as far as the organization allows them. */
   readonly named: (tools: readonly McpTool[]) => NamedTool[]
+  /** With its secrets. Throws what a credential lacks. */
+  readonly target: () => Promise<McpTarget>
 }
 
-/** A server as a run uses it. Throws not_found, or what a credential lacks. */
+/** Throws not_found. */
 export async function serverInUse(
   queries: TenantQueries,
   vault: Vault,
@@ -106,10 +110,13 @@ export async function serverInUse(
   name: string,
 ): Promise<ServerInUse> {
   const row = await serverRow(queries, name)
-  const secrets = await secretsFor(queries, vault, tenantId, row)
   const named = (tools: readonly McpTool[]) => nameTools(name, row.allowed_tools as string[], tools)
   const tools = row.tools as unknown as McpTool[] | null
-  return { target: targetOf(tenantId, row, secrets), tools: tools && named(tools), named }
+  return {
+    tools: tools && named(tools),
+    named,
+    target: async () => targetOf(tenantId, row, await secretsFor(queries, vault, tenantId, row)),
+  }
 }
 
 /** Keeps what a run discovered, for the next one. */

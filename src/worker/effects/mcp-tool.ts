@@ -7,20 +7,27 @@ import { makeStorable } from '../storable.ts'
 import { type EffectContext, type EffectProviders, failed, type PerformTool } from './effect.ts'
 
 /** A tool of an MCP server. Repeated after a takeover, the server is asked again with the same idempotency key. */
-export const mcpTool: PerformTool = async (providers, context, { call, tool: name, input }) => {
+export const mcpTool: PerformTool = async (providers, context, { call, nodeId, tool: name, input }) => {
   const server = await useServer(providers, context, serverOf(name))
   const tool = (await toolsOf(providers, context, server)).find((one) => one.calledAs === name)
   if (!tool?.allowed || tool.problem) {
     return failed(call, 'tool_unknown', `${name}: ${tool?.problem ?? 'your organization allows no such tool'}`)
   }
-  const { target } = server
+  const target = await server.target()
   const { timeoutMs } = target
   const asked = { tool: tool.name, arguments: input, timeoutMs, idempotencyKey: `${context.runId}:${call}` }
-  const result = makeStorable(await providers.mcp.call(target, asked, context.signal))
+  const answer = makeStorable(await providers.mcp.call(target, asked, context.signal))
+  const result = answer.ok ? { ok: true as const, output: outputFor(context, nodeId, answer.output) } : answer
   if (result.ok && context.memorySize + sizeOf(JSON.stringify(result.output)) > maxRunSize) {
     return failed(call, 'run_too_large', `${name}: the run would remember more than a run may`)
   }
   return { input: { kind: 'tool_result', call, result } }
+}
+
+/** A function node keeps fields of an object, so it gets a text as one; a model reads it as it is. */
+function outputFor({ agent }: EffectContext, nodeId: string, output: unknown): unknown {
+  const node = agent.manifest.graph.nodes.find(({ id }) => id === nodeId)
+  return node?.type === 'function' && (typeof output !== 'object' || output === null) ? { text: output } : output
 }
 
 /** A server that the package names, as this organization has set it up. */
@@ -44,10 +51,11 @@ export async function useServer(
 export async function toolsOf(
   { mcp }: EffectProviders,
   { tenant, signal }: EffectContext,
-  { target, tools, named }: ServerInUse,
+  server: ServerInUse,
 ): Promise<readonly NamedTool[]> {
-  if (tools) return tools
+  if (server.tools) return server.tools
+  const target = await server.target()
   const found = await mcp.discover(target, signal)
   await keepTools(tenant.rows, target, found)
-  return named(found)
+  return server.named(found)
 }

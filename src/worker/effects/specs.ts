@@ -1,13 +1,30 @@
 import type { ToolSpec } from '../../engine/machine.ts'
-import { mayCall, serverOf } from '../../engine/platform-tools.ts'
+import { loadSkill, mayCall, serverOf } from '../../engine/platform-tools.ts'
 import { AppError } from '../../errors.ts'
 import { describeSkills } from '../../features/skills/service.ts'
-import type { EffectContext, EffectProviders } from './effect.ts'
+import type { EffectContext, EffectProviders, ModelEffect } from './effect.ts'
 import { toolsOf, useServer } from './mcp-tool.ts'
 
 /** As many as every provider of models takes. */
 const maxTools = 120
 const maxCharacters = 400_000
+
+/** A question to a model with what the machine does not know of: tools of MCP servers, skills of the organization. */
+export async function equip(
+  providers: EffectProviders,
+  context: EffectContext,
+  question: ModelEffect,
+): Promise<ModelEffect> {
+  const { mcpTools, skills } = question
+  if (mcpTools.length === 0 && skills.length === 0) return question
+  const [tools, described] = [await specsFor(providers, context, mcpTools), await skillsFor(context, skills)]
+  const list = described.map(({ name, description }) => `- ${name}: ${description}`).join('\n')
+  const told = `Skills of your organization, to be loaded with ${loadSkill} when one fits:\n${list}`
+  const messages = question.messages.map((message, index) =>
+    index === 0 && list !== '' ? { role: 'system' as const, content: `${message.content}\n\n${told}` } : message,
+  )
+  return { ...question, tools: [...question.tools, ...tools], messages }
+}
 
 /**
  * The MCP tools that these names stand for (`server__tool`, or all of a server's, `server__*`), as far as the
