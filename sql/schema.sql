@@ -649,6 +649,7 @@ create table app.runs (
   worked_ms bigint not null default 0,
   score real,
   trigger_id uuid,
+  requested_by uuid default app.person_behind(),
   constraint runs_pkey PRIMARY KEY (tenant_id, id),
   constraint runs_check CHECK (((forked_from_run IS NULL) = (forked_from_seq IS NULL))),
   constraint runs_requested_check CHECK ((requested = ANY (ARRAY['pause'::text, 'cancel'::text]))),
@@ -1357,6 +1358,27 @@ begin
 end $function$;
 alter function app.own_trigger() owner to enginex_owner;
 
+CREATE OR REPLACE FUNCTION app.person_behind()
+ RETURNS uuid
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor constant text := app.actor();
+  v_id uuid;
+begin
+  case split_part(v_actor, ':', 1)
+    when 'user' then v_id := split_part(v_actor, ':', 2);
+    when 'trigger' then select t.owner into v_id from app.triggers t where t.id = split_part(v_actor, ':', 2)::uuid;
+    when 'run' then select r.requested_by into v_id from app.runs r where r.id = split_part(v_actor, ':', 2)::uuid;
+    else null;
+  end case;
+  return v_id;
+end $function$;
+alter function app.person_behind() owner to enginex_owner;
+grant execute on function app.person_behind() to enginex_app;
+
 CREATE OR REPLACE FUNCTION app.protect(target regclass, rights text DEFAULT 'select, insert, update, delete'::text)
  RETURNS void
  LANGUAGE plpgsql
@@ -1668,7 +1690,7 @@ begin
   select e.id, v_type, v_data from app.notification_endpoints e
    where e.tenant_id = new.tenant_id and e.enabled and v_type = any (e.events);
   get diagnostics v_hooks = row_count;
-  -- A question goes to those who may answer it, everything else to whoever started the run.
+  -- A question goes to those who may answer it, everything else to whoever is behind the run.
   insert into app.notification_deliveries (user_id, type, data)
   select p.user_id, v_type, v_data
     from app.notification_preferences p
@@ -1679,7 +1701,7 @@ begin
                          where a.tenant_id = new.tenant_id and a.id = v_approval
                            and app.may_answer(a, p.user_id, s.seat_id, s.names))
            else exists (select from app.runs r where r.tenant_id = new.tenant_id and r.id = new.run_id
-                           and r.created_by = 'user:' || p.user_id) end
+                           and r.requested_by = p.user_id) end
    order by p.user_id limit 100;
   get diagnostics v_mails = row_count;
   if v_hooks + v_mails > 0 then perform app.notify_change('deliveries'); end if;

@@ -69,6 +69,26 @@ grant insert (deciders, quorum, escalated_deciders, escalated_quorum, requesters
       update (stage, expires_at, edited_hash, decisive) on app.approvals to enginex_app;
 create index on app.approvals (tenant_id, expires_at, id) where status = 'pending' and expires_at is not null;
 
+-- The person for whom the actor acts: themselves, the owner of a trigger, or whoever is behind a run. Null for a service
+-- account and for the platform. With the actor's own rights.
+create function app.person_behind() returns uuid language plpgsql stable set search_path = '' as $$
+declare
+  v_actor constant text := app.actor();
+  v_id uuid;
+begin
+  case split_part(v_actor, ':', 1)
+    when 'user' then v_id := split_part(v_actor, ':', 2);
+    when 'trigger' then select t.owner into v_id from app.triggers t where t.id = split_part(v_actor, ':', 2)::uuid;
+    when 'run' then select r.requested_by into v_id from app.runs r where r.id = split_part(v_actor, ':', 2)::uuid;
+    else null;
+  end case;
+  return v_id;
+end $$;
+grant execute on function app.person_behind to enginex_app;
+-- Written down when the run begins, so that no trigger can be deleted or given away before the question comes.
+alter table app.runs add column requested_by uuid;
+alter table app.runs alter column requested_by set default app.person_behind();
+
 -- What each person answered. The approval's own answer follows from these.
 create table app.approval_decisions (
   tenant_id uuid not null default app.tenant_id() references app.tenants,
@@ -103,8 +123,9 @@ declare
 begin
   alter table app.approvals no force row level security;
   alter table app.runs no force row level security;
+  update app.runs r set requested_by = split_part(r.created_by, ':', 2)::uuid where r.created_by like 'user:%';
   update app.approvals a
-     set requesters = array(select split_part(r.created_by, ':', 2)::uuid where r.created_by like 'user:%'),
+     set requesters = array(select r.requested_by where r.requested_by is not null),
          not_requester = coalesce((a.policy ->> 'notRequester')::boolean, false),
          deciders = coalesce((select array_agg('role:' || role) from json_array_elements_text(a.policy -> 'roles') role),
                              a.deciders)
@@ -239,7 +260,7 @@ begin
   select e.id, v_type, v_data from app.notification_endpoints e
    where e.tenant_id = new.tenant_id and e.enabled and v_type = any (e.events);
   get diagnostics v_hooks = row_count;
-  -- A question goes to those who may answer it, everything else to whoever started the run.
+  -- A question goes to those who may answer it, everything else to whoever is behind the run.
   insert into app.notification_deliveries (user_id, type, data)
   select p.user_id, v_type, v_data
     from app.notification_preferences p
@@ -250,7 +271,7 @@ begin
                          where a.tenant_id = new.tenant_id and a.id = v_approval
                            and app.may_answer(a, p.user_id, s.seat_id, s.names))
            else exists (select from app.runs r where r.tenant_id = new.tenant_id and r.id = new.run_id
-                           and r.created_by = 'user:' || p.user_id) end
+                           and r.requested_by = p.user_id) end
    order by p.user_id limit 100;
   get diagnostics v_mails = row_count;
   if v_hooks + v_mails > 0 then perform app.notify_change('deliveries'); end if;

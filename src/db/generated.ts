@@ -337,6 +337,7 @@ export interface Runs {
   id: Generated<string>;
   queued_at: Generated<Timestamp>;
   requested: string | null;
+  requested_by: Generated<string | null>;
   score: number | null;
   seq: Generated<number>;
   session_id: string;

@@ -237,6 +237,7 @@ t.test('the application may call the doors, the entries and a few helpers', asyn
     'append_events',
     'may_answer',
     'notify_change',
+    'person_behind',
     'record_transition',
     'requester_of',
     'seats_of',

@@ -127,22 +127,18 @@ export function inMinutes(minutes: number) {
   return sql<Date>`now() + ${minutes} * interval '1 minute'`
 }
 
-/** The people for whom a session works: who started it or any of its runs, or what started it in turn. */
+/** The people for whom a session works: who is behind any of its runs, or behind the session that started it, and so on. */
 export async function requestersOf(tx: TenantQueries, sessionId: string): Promise<string[]> {
   const { rows } = await sql<{ user_id: string }>`
     with recursive origin (session_id) as (
       select ${sessionId}::uuid
       union
-      select r.session_id from origin o
-        join lateral (select s.created_by from sessions s where s.id = o.session_id
-                      union all select r.created_by from runs r where r.session_id = o.session_id) by on true
-        join runs r on 'run:' || r.id = by.created_by
+      select up.session_id from origin o join runs r on r.session_id = o.session_id 
+        join runs up on up.id = substring(r.created_by from '^run:([0-9a-f-]{36})$')::uuid
     )
-    select distinct split_part(by.created_by, ':', 2) as user_id
-      from origin o
-      join lateral (select s.created_by from sessions s where s.id = o.session_id
-                    union all select r.created_by from runs r where r.session_id = o.session_id) by
-        on by.created_by like 'user:%'`.execute(tx)
+    select r.requested_by as user_id from origin o join runs r using (session_id) where r.requested_by is not null
+    union
+    select t.owner from origin o join runs r using (session_id) join triggers t on t.id = r.trigger_id`.execute(tx)
   return rows.map((row) => row.user_id)
 }
 
