@@ -1150,7 +1150,8 @@ begin
   perform app.enter_run(p_tenant, p_run, p_epoch);
   select m.roles && p.roles into v_granted
     from app.memberships m join app.role_permissions p on p.permission = p_permission
-   where m.tenant_id = p_tenant and m.status = 'active' and p_permission in ('runs:read', 'runs:write', 'agents:read')
+   where m.tenant_id = p_tenant and m.status = 'active' 
+     and p_permission in ('runs:read', 'runs:write', 'agents:read', 'reports:read')
      and m.user_id = substring(app.requester_of(p_run) from '^(?:user|service-account):([0-9a-f-]{36})$')::uuid;
   if v_granted is not true then raise exception 'the starter of the run may not' using errcode = 'TN405'; end if;
 end $function$;
@@ -1484,10 +1485,14 @@ AS $function$
   with recursive up (created_by, distance) as (
     select r.created_by, 1 from app.runs r where r.tenant_id = app.tenant_id() and r.id = p_run
     union all
-    select r.created_by, up.distance + 1 from up
-      join app.runs r on r.tenant_id = app.tenant_id()
-                     and r.id = case when up.created_by like 'run:%' then substr(up.created_by, 5)::uuid end
-     where up.distance < 10
+    select coalesce(r.created_by, m.kind || ':' || m.user_id), up.distance + 1
+      from up
+      left join app.runs r on r.tenant_id = app.tenant_id()
+                          and r.id = case when up.created_by like 'run:%' then substr(up.created_by, 5)::uuid end
+      left join app.triggers g on g.tenant_id = app.tenant_id()
+                              and g.id = case when up.created_by like 'trigger:%' then substr(up.created_by, 9)::uuid end
+      left join app.memberships m on m.tenant_id = app.tenant_id() and m.user_id = g.owner
+     where up.distance < 10 and coalesce(r.id, m.user_id) is not null
   )
   select created_by from up order by distance desc limit 1
 $function$;

@@ -24,7 +24,8 @@ const object = (properties: Record<string, object>, required: readonly string[] 
   additionalProperties: false,
   properties,
 })
-const session = text('Id of the session.')
+const id = (description: string) => ({ type: 'string', format: 'uuid', description })
+const session = id('Id of the session.')
 
 const http: ToolSpec = {
   name: httpTool,
@@ -92,7 +93,8 @@ const sessionTools: readonly ToolSpec[] = [
   },
   {
     name: 'get_session',
-    description: 'Says how a session stands: its status, what it waits for, its results and errors.',
+    description:
+      'Says how a session that you have started stands: its status, what it asks, its results and errors. Whether something is approved only people decide.',
     inputSchema: object({ session }, ['session']),
   },
   {
@@ -102,20 +104,24 @@ const sessionTools: readonly ToolSpec[] = [
   },
   {
     name: 'send_message',
-    description: 'Answers a session that has asked a question.',
-    inputSchema: object({ session, text: text('What to say.', 8000) }, ['session', 'text']),
+    description: 'Answers a question that a session which you have started asks.',
+    inputSchema: object(
+      { session, message: id('Id of the question, as get_session says.'), text: text('What to say.', 8000) },
+      ['session', 'message', 'text'],
+    ),
   },
   {
     name: 'set_task',
-    description: 'Adds a task to the plan of this session, or changes one. People see the plan.',
+    description:
+      'Writes a task of the plan of this session, which people see: a new one, or one that is there already.',
     inputSchema: object(
       {
-        id: text('Of a task that is to be changed; left out for a new one.', 64),
-        title: text('What is to be done.', 200),
-        status: { type: 'string', enum: ['open', 'in_progress', 'done', 'dropped'] },
-        note: text('What came of it.', 2000),
+        key: { ...text('A short name of your choice; the same again changes the task.', 64), minLength: 1 },
+        title: { ...text('What is to be done.'), minLength: 1 },
+        status: { type: 'string', enum: ['pending', 'in_progress', 'blocked', 'completed', 'cancelled'] },
+        detail: text('What came of it.', 4000),
       },
-      ['title', 'status'],
+      ['key', 'title', 'status'],
     ),
   },
   { name: 'list_tasks', description: 'Lists the tasks of the plan of this session.', inputSchema: object({}) },

@@ -15,6 +15,7 @@ import { runRoutes } from './runs/routes.ts'
 import type { Services } from './services.ts'
 import { sessionRoutes } from './sessions/routes.ts'
 import { skillRoutes } from './skills/routes.ts'
+import { taskRoutes } from './tasks/routes.ts'
 import { toolRoutes } from './tools/routes.ts'
 import { triggerRoutes } from './triggers/routes.ts'
 
@@ -35,6 +36,7 @@ export function routes(services: Services): Route[] {
     absencesRoutes,
     approvalRoutes,
     messageRoutes,
+    taskRoutes,
     sessionRoutes(services),
     triggerRoutes(services),
     notificationRoutes(services),

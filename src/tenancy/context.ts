@@ -16,14 +16,14 @@ const alsoUses = {
   'tools:write': ['credentials:read'],
   'agents:write': [],
   'runs:write': ['agents:read', 'agents:write'],
-  'runs:read': ['agents:read'],
+  'runs:read': ['agents:read', 'reports:read'],
   'triggers:write': ['agents:read'],
   'approvals:write': ['runs:read'],
 } as const satisfies Partial<Record<Permission, readonly Permission[]>>
 type AlsoUses = typeof alsoUses
 
 /** What a run may do in the name of whoever started it; app.enter_starter has the same list. No run decides an approval. */
-export type StarterPermission = Extract<Permission, 'runs:read' | 'runs:write' | 'agents:read'>
+export type StarterPermission = Extract<Permission, 'runs:read' | 'runs:write' | 'agents:read' | 'reports:read'>
 
 /** Who acts, as a token said it and as the guard will check it. */
 export interface Member {

@@ -63,6 +63,21 @@ t.test('whoever lost the right meanwhile lends it to no run, nor to a run that i
   await doors.setTenantStatus(acme.organizationId, 'active', 'platform:test')
 })
 
+t.test('what a trigger started acts for its owner', async (t) => {
+  const { rows } = await admin.query(
+    `insert into triggers (tenant_id, name, kind, agent_id, max_concurrent, owner, created_by)
+     select tenant_id, 'api', 'api', id, 1, $2, 'test' from agents where tenant_id = $1 limit 1 returning id`,
+    [acme.tenantId, builder],
+  )
+  const run = await seedRun(`run:${await seedRun(`trigger:${rows[0].id}`)}`)
+  t.ok(await database.write(scope(run, 'runs:write'), { text: mark }))
+  await addMember(doors, acme.tenantId, builder, ['auditor'])
+  await assertRefused(t, scope(run, 'runs:write'), 'forbidden')
+  await addMember(doors, acme.tenantId, builder, ['builder'])
+  await admin.query('delete from triggers where id = $1', [rows[0].id])
+  await assertRefused(t, scope(run, 'runs:read'), 'forbidden', 'a trigger that is gone')
+})
+
 t.test('whoever is no member lends nothing', async (t) => {
   const others = ['system:test', `unknown:${builder}`, `user:${beta.members.builder}`, `run:${randomUUID()}`, 'user:']
   for (const by of others) await assertRefused(t, scope(await seedRun(by), 'runs:read'), 'forbidden', by)

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { prepare, preparePage } from '../../db/prepared.ts'
 import type { TenantQueries } from '../../db/queries.ts'
 
@@ -34,6 +35,17 @@ export const findAgentRow = prepare<{ name: string }>()((db, value) =>
       'active.manifest',
     ])
     .where('agents.name', '=', value.name),
+)
+
+/** Agents that can be started, by name, with what they take; at most 50. */
+export const listStartableRows = prepare<object>()((db) =>
+  db
+    .selectFrom('agents')
+    .innerJoin('agent_versions as active', 'active.id', 'agents.active_version_id')
+    .select(['agents.name', 'agents.description', sql<unknown>`active.manifest -> 'input'`.as('input')])
+    .where('agents.status', '<>', 'archived')
+    .orderBy('agents.name')
+    .limit(sql.lit(50)),
 )
 
 export const listVersionRows = preparePage<{ name: string }>()(

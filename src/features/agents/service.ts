@@ -18,6 +18,7 @@ import {
   findVersionRow,
   insertVersion,
   listAgentRows,
+  listStartableRows,
   listVersionRows,
   lockAgent,
 } from './repository.ts'
@@ -40,6 +41,15 @@ export async function getAgent(tenant: Reader, name: string): Promise<AgentDetai
     input: (manifest?.input ?? {}) as Record<string, unknown>,
     graph: (manifest?.graph ?? {}) as Record<string, unknown>,
   }
+}
+
+/** What can be started now, each with the JSON Schema of its input; the first 50 by name. */
+export async function listStartable(tenant: Reader): Promise<{ name: string; description: string; input: unknown }[]> {
+  return (await listStartableRows(tenant.rows, {})).map(({ name, description, input }) => ({
+    name,
+    description,
+    input: input ?? {},
+  }))
 }
 
 export async function listVersions(

@@ -70,6 +70,17 @@ export async function withdrawRows(tx: TenantQueries, runId: string): Promise<vo
     .execute()
 }
 
+/** Whether whoever acts now has given this very answer. */
+export async function isAnswered(tx: TenantQueries, id: string, text: string): Promise<boolean> {
+  const given = tx
+    .selectFrom('messages')
+    .select('id')
+    .where('id', '=', id)
+    .where('text', '=', text)
+    .where('answered_by', '=', sql<string>`app.actor()`)
+  return (await given.executeTakeFirst()) !== undefined
+}
+
 /** The answers that a run has got, with the person's name as this organization knows it. */
 export const listAnswers = prepare<{ runId: string }>()((db, value) =>
   db

@@ -10,6 +10,7 @@ import {
   findRow,
   findSession,
   insertRow,
+  isAnswered,
   listAnswers,
   listRows,
   lockRow,
@@ -65,6 +66,9 @@ export async function messagesOf(queries: TenantQueries, runId: string): Promise
 
 /** Takes back what a run asked in the chat and nobody answered. */
 export const withdrawMessages = withdrawRows
+
+/** Whether whoever acts now gave this very answer before. */
+export const hasAnswered = isAnswered
 
 /** Answers in the name of a member: see answerMessage. */
 export async function sendMessage(

@@ -35,6 +35,7 @@ import type {
 import { listStepValues } from './steps.ts'
 
 export { appendEvents, findRequester as requesterOf } from './repository.ts'
+export { resultsOf } from './results.ts'
 
 export type RunRow = NonNullable<Awaited<ReturnType<typeof lockRun>>>
 

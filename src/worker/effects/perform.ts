@@ -6,6 +6,7 @@ import { mcpTool } from './mcp-tool.ts'
 import { askModel } from './model.ts'
 import { packageTool } from './package-tool.ts'
 import { reportTool } from './report-tool.ts'
+import { sessionTools } from './session-tools.ts'
 import { skillTool } from './skill-tool.ts'
 
 /** Tools of the platform, by name; every other name is a tool of an MCP server or of the package. */
@@ -13,6 +14,7 @@ const platformTools: Readonly<Record<string, PerformTool>> = {
   write_report: reportTool,
   load_skill: skillTool,
   http: httpTool,
+  ...sessionTools,
 }
 
 /**
