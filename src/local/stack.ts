@@ -165,6 +165,7 @@ async function startApi(options: StackOptions, keycloakUrl: string, url: string)
       ENGINEX_CLIENTS: clients.join(','),
       ENGINEX_CONSOLE_DIRECTORY: join(root, 'dist/console'),
       ENGINEX_EGRESS_ALLOW: config.ENGINEX_EGRESS_ALLOW,
+      ...(config.ENGINEX_MODEL_NAME ? { ENGINEX_MODEL_NAME: config.ENGINEX_MODEL_NAME } : {}),
       ...(config.ENGINEX_MCP_STDIO ? { ENGINEX_MCP_STDIO: config.ENGINEX_MCP_STDIO } : {}),
     }),
   )

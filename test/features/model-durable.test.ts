@@ -1,3 +1,4 @@
+import pg from 'pg'
 import t from 'tap'
 import { Notifications } from '../../src/db/notifications.ts'
 import { queriesOf } from '../../src/db/queries.ts'
@@ -64,6 +65,9 @@ t.test('a tenant calls its models no faster than its rate, whoever calls; others
     waits.every((wait) => wait <= 1000),
     'what was not taken is not booked',
   )
+  const observer = new pg.Client(place.adminUrl)
+  await observer.connect()
+  t.teardown(() => observer.end())
   const nextAt = async () => {
     const { rows } = await place.admin.query('select next_at from app.model_rates where tenant_id = $1', [tenantId])
     return rows[0].next_at.getTime() as number
@@ -71,6 +75,19 @@ t.test('a tenant calls its models no faster than its rate, whoever calls; others
   const before = await nextAt()
   await Promise.all(Array.from({ length: 5 }, (_, at) => take(acme, 60_000, at)))
   t.equal((await nextAt()) - before, 5000, 'each who waits has a turn of its own, a second apart')
+  // Whoever comes while another call takes its turn sees what that one left.
+  await place.admin.query('update app.tenants set model_calls_per_minute = 1 where tenant_id = $1', [tenantId])
+  await place.admin.query(`update app.model_rates set next_at = '-infinity' where tenant_id = $1`, [tenantId])
+  await place.admin.query('begin')
+  await place.admin.query('select from app.model_rates where tenant_id = $1 for update', [tenantId])
+  const crowd = Promise.all(Array.from({ length: 6 }, (_, at) => take(acme, 0, at)))
+  await until('some wait for each other', async () => {
+    const { rows } = await observer.query(`select count(*)::int as blocked from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`)
+    return rows[0].blocked >= 2
+  })
+  await place.admin.query('commit')
+  t.equal((await crowd).filter((wait) => wait === 0).length, 1, 'one of those who came at once')
   t.same(await Promise.all(Array.from({ length: 20 }, (_, at) => take(beta, 0, at))), Array(20).fill(0))
 })
 

@@ -42,7 +42,7 @@ export const secretFaults: readonly Fault[] = [
   fault("another tenant's credential is found", credentials, /another organization's credential/, [
     'sql/migrations/0011_models.sql',
     "select app.protect('app.credentials', 'select, delete');",
-    'grant select, delete on app.credentials to enginex_app;',
+    "select app.protect('app.credentials', 'select, delete'); create policy open on app.credentials using (true);",
   ]),
   fault('a credential that has expired is used', credentials, /what has expired/, [
     'src/features/credentials/service.ts',
