@@ -10,6 +10,8 @@ export interface GuardOptions {
   readonly allow?: readonly string[]
   /** All addresses of a name; the system's own by default. */
   readonly lookup?: (hostname: string) => Promise<readonly { address: string; family: number }[]>
+  /** Whether a connection serves further requests: only where all of them are one tenant's, see decision 0015. */
+  readonly keepAlive?: boolean
   /** Of an answer's body, after decompression. */
   readonly maxBytes?: number
 }
@@ -24,11 +26,12 @@ const publicIpv6 = ipaddr.IPv6.parseCIDR('2000::/3')
  * egress_refused; takes an address, not a Request.
  */
 export function createGuardedFetch(options: GuardOptions = {}): typeof fetch {
-  const { allow = [], lookup = systemAddresses, maxBytes = 32 * 1024 * 1024 } = options
+  const { allow = [], lookup = systemAddresses, keepAlive = false, maxBytes = 32 * 1024 * 1024 } = options
   const allowed = new Set(allow.map((place) => place.toLowerCase()))
   const direct = buildConnector({ timeout: 10_000 })
   const guarded = buildConnector({ timeout: 10_000, lookup: guardedLookup(lookup) })
   const dispatcher = new Agent({
+    pipelining: keepAlive ? 1 : 0,
     connect: (target, done) => {
       const { hostname, port, protocol } = target
       if (allowed.has(`${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`)) return direct(target, done)

@@ -12,7 +12,7 @@ const forDiscovery = { perAnswer: 4 * megabyte, inAll: 8 * megabyte }
 
 /** The part of Mcp that speaks the protocol. */
 export function createMcpClient({ allow, commands, path, idleMs = 60_000 }: McpOptions) {
-  const around: Surroundings = { fetch: createGuardedFetch({ allow }), commands, path }
+  const around: Surroundings = { newFetch: () => createGuardedFetch({ allow, keepAlive: true }), commands, path }
   const pool = new ConnectionPool({
     perTenant: 8,
     inAll: 48,

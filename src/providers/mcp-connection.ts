@@ -24,7 +24,8 @@ export interface McpTarget {
 }
 
 export interface Surroundings {
-  readonly fetch: typeof fetch
+  /** Guarded, and with sockets that nothing else uses. */
+  readonly newFetch: () => typeof fetch
   readonly commands: McpCommands
   /** PATH of the programs. */
   readonly path: string
@@ -103,7 +104,7 @@ export async function connect(
 
 function transportOf(
   { address, tenantId, name, secrets }: McpTarget,
-  { fetch, commands, path }: Surroundings,
+  { newFetch, commands, path }: Surroundings,
   intake: Intake,
   watch: Watch,
 ): Transport {
@@ -116,7 +117,7 @@ function transportOf(
   }
   let reconnects = 0
   return new StreamableHTTPClientTransport(new URL(address.url), {
-    fetch: limitedFetch(fetch, address.headers, secrets, intake, watch) as never,
+    fetch: limitedFetch(newFetch(), address.headers, secrets, intake, watch) as never,
     reconnectionOptions: {
       initialReconnectionDelay: 1000,
       maxReconnectionDelay: 5000,

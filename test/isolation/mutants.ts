@@ -7,6 +7,7 @@ import { attackFaults } from './faults-attacks.ts'
 import { codeFaults } from './faults-code.ts'
 import { databaseFaults } from './faults-database.ts'
 import { secretFaults } from './faults-secrets.ts'
+import { toolFaults } from './faults-tools.ts'
 
 // npm run prove:mutants: takes the defences away one by one, in copies of the tree, and shows that each time the test
 // that was meant turns red. Goal: all caught, none for another reason, in at most ten minutes. Words on the command line
@@ -18,7 +19,7 @@ const typesOnly = 'tsconfig.types.json'
 const copied = ['src', 'sql', 'test', 'keycloak', 'package.json', 'tsconfig.json', 'biome.json']
 
 const wanted = process.argv.slice(2).join(' ')
-const planted = [...databaseFaults, ...codeFaults, ...attackFaults, ...secretFaults].filter(({ name }) =>
+const planted = [...databaseFaults, ...codeFaults, ...attackFaults, ...secretFaults, ...toolFaults].filter(({ name }) =>
   name.includes(wanted),
 )
 const started = performance.now()

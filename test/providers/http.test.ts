@@ -144,6 +144,17 @@ t.test('requests go out whole, and answers come back bounded', async (t) => {
   await t.rejects(fetch(`http://${server.place}/`, { signal: AbortSignal.abort(new Error('enough')) }), /enough/)
 })
 
+t.test('a connection serves one request, unless all of them are of one tenant', async (t) => {
+  const server = await serve(t, (request, response) => response.end(String(request.socket.remotePort)))
+  const portsOf = async (fetch: typeof globalThis.fetch) => {
+    const ports = new Set<string>()
+    for (let count = 0; count < 6; count++) ports.add(await (await fetch(`http://${server.place}/`)).text())
+    return ports.size
+  }
+  t.equal(await portsOf(createGuardedFetch({ allow: [server.place] })), 6)
+  t.ok((await portsOf(createGuardedFetch({ allow: [server.place], keepAlive: true }))) < 6)
+})
+
 t.test('a server that is not there is no refusal', async (t) => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -9,6 +9,8 @@ export interface Received {
   readonly url: string
   readonly headers: IncomingHttpHeaders
   readonly body: string
+  /** Of the client's end: requests of one socket have the same. */
+  readonly port: number
 }
 
 export interface TestServer {
@@ -26,7 +28,7 @@ export async function serve(
   const received: Received[] = []
   const server = createServer(async (request, response) => {
     const { method = '', url = '', headers } = request
-    const one = { method, url, headers, body: await text(request) }
+    const one = { method, url, headers, body: await text(request), port: request.socket.remotePort ?? 0 }
     received.push(one)
     await answer(one, response)
   }).listen(0, '127.0.0.1')
