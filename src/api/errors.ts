@@ -65,8 +65,7 @@ function faultsOf({ validation = [], validationContext }: FastifyError): Fault[]
 /** Answers with a problem document. */
 export function sendProblem(error: AppError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const status = statusOf[error.code]
-  if (error.code === 'internal' || error.code === 'vault_unavailable')
-    request.log.error({ err: error.cause ?? error }, 'unexpected failure')
+  if (error.code === 'internal') request.log.error({ err: error.cause ?? error }, 'unexpected failure')
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   if (status === 503 || status === 429) reply.header('retry-after', '1')
   return reply

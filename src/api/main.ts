@@ -37,7 +37,10 @@ const keycloak = createKeycloakAdmin({
   clientSecret: config.ENGINEX_KEYCLOAK_ADMIN_SECRET,
 })
 const files = createFiles({ directory: config.ENGINEX_FILES_DIRECTORY })
-const vault = createVault({ directory: config.ENGINEX_KEYS_DIRECTORY })
+const vault = createVault({
+  directory: config.ENGINEX_KEYS_DIRECTORY,
+  onFault: (err) => logger.error({ err }, 'the key store cannot be used'),
+})
 const mcp = createMcp({
   allow: egressAllowed(config),
   commands: readMcpCommands(config.ENGINEX_MCP_STDIO),

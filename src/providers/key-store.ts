@@ -26,19 +26,32 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 export function createKeyStore({ directory }: { directory: string }): KeyStore {
   const root = resolve(directory)
   return {
-    async current(tenantId) {
-      const master = await masterKey(root)
-      const found = await readRing(root, tenantId)
-      if (found) return unwrap(master, tenantId, found.keys.at(-1)!)
-      const key = randomBytes(keyBytes)
-      const ring: KeyRing = { keys: [{ id: fingerprint(key), wrapped: wrap(master, tenantId, key) }] }
-      const made = await writeOnce(root, ringPath(root, tenantId), JSON.stringify(ring))
-      return made ? key : unwrap(master, tenantId, (await readRing(root, tenantId))!.keys.at(-1)!)
+    current: (tenantId) => {
+      return orBroken(async () => {
+        const master = await masterKey(root)
+        const found = await readRing(root, tenantId)
+        if (found) return unwrap(master, tenantId, found.keys.at(-1)!)
+        const key = randomBytes(keyBytes)
+        const ring: KeyRing = { keys: [{ id: fingerprint(key), wrapped: wrap(master, tenantId, key) }] }
+        const made = await writeOnce(root, ringPath(root, tenantId), JSON.stringify(ring))
+        return made ? key : unwrap(master, tenantId, (await readRing(root, tenantId))!.keys.at(-1)!)
+      })
     },
-    async find(tenantId, id) {
-      const entry = (await readRing(root, tenantId))?.keys.find((one) => one.id === id)
-      return entry && unwrap(await masterKey(root), tenantId, entry)
+    find: (tenantId, id) => {
+      return orBroken(async () => {
+        const entry = (await readRing(root, tenantId))?.keys.find((one) => one.id === id)
+        return entry && unwrap(await masterKey(root), tenantId, entry)
+      })
     },
+  }
+}
+
+/** What goes wrong with a file is the store's fault, not that of whoever asks for a key; its path is the operator's to know. */
+async function orBroken<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw cause instanceof AppError ? cause : broken('cannot be read or written', cause)
   }
 }
 
@@ -131,6 +144,7 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
   }
 }
 
-function broken(what: string): AppError {
-  return new AppError('vault_unavailable', `the platform's key store ${what}; its operator has to put it right`)
+function broken(what: string, cause?: unknown): AppError {
+  const message = `the platform's key store ${what}; its operator has to put it right`
+  return new AppError('vault_unavailable', message, { cause })
 }

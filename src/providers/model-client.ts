@@ -31,7 +31,7 @@ export function optionsOf(request: ModelRequest): CallOptions {
   // Strict schemas are a dialect; an author's schema need not be of it, and the answer is checked here anyway.
   const strict = { strictJsonSchema: false }
   return {
-    prompt: messages.map(toPrompt),
+    prompt: messages.filter(saysSomething).map(toPrompt),
     tools: tools.map((tool) => ({ type: 'function', ...tool })),
     maxOutputTokens: maxTokens,
     ...(temperature === null ? {} : { temperature }),
@@ -39,6 +39,11 @@ export function optionsOf(request: ModelRequest): CallOptions {
     ...(idempotencyKey ? { headers: { 'idempotency-key': idempotencyKey } } : {}),
     providerOptions: { openai: strict, model: strict },
   }
+}
+
+/** A turn that neither said nor called anything: providers refuse to hear of it. */
+function saysSomething(message: ModelMessage): boolean {
+  return message.role === 'tool' || message.content !== '' || ('toolCalls' in message && message.toolCalls.length > 0)
 }
 
 function toPrompt(message: ModelMessage): CallOptions['prompt'][number] {

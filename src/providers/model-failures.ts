@@ -62,8 +62,7 @@ function ofStatus(status: number, said: string): Described {
   if (status === 404)
     return { code: 'model_unknown', message: 'the model server does not know this model or address (404)' }
   if (status === 429) return { code: 'model_rate_limited', message: 'the model server asks to slow down (429)' }
-  if (status === 408 || status === 504)
-    return { code: 'model_timeout', message: `the model server gave up waiting (${status})` }
+  if (status === 408) return { code: 'model_timeout', message: 'the model server gave up waiting (408)' }
   if (status >= 500) return { code: 'model_unavailable', message: `the model server failed (${status})` }
   if (status >= 400)
     return { code: 'model_refused', message: `the model server refused the request (${status}): ${said}` }

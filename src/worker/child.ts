@@ -69,7 +69,10 @@ async function open(settings: ChildSettings, log: Logger) {
   const database = new Database({ url, applicationName: 'enginex-runs', shared: 0, exclusive: slots + 1 })
   await database.start()
   const files = createFiles({ directory: filesDirectory })
-  const vault = createVault({ directory: keysDirectory })
+  const vault = createVault({
+    directory: keysDirectory,
+    onFault: (err) => log.error({ err }, 'the key store cannot be used'),
+  })
   const deltas = createDeltas({ send: (batch) => database.tellTexts(batch) })
   const providers: AdvanceProviders = {
     database,

@@ -60,6 +60,16 @@ for (const provider of providers) {
   })
 }
 
+t.test('a turn that said nothing is left out of the conversation', async (t) => {
+  for (const provider of providers) {
+    const server = await serveModel(t, (asked) => refuse(asked, 500))
+    const request = ask('hello', { provider, baseUrl: server.baseUrl })
+    const nothing = { role: 'assistant' as const, content: '', toolCalls: [] }
+    await callModel({ ...request, messages: [...request.messages, nothing] }, guarded(server.host))
+    t.notMatch(JSON.stringify(server.asked[0]!.body.messages), 'assistant', provider)
+  }
+})
+
 t.test('the key goes where its provider looks for it, with what makes a repetition count once', async (t) => {
   const keyOf: Record<ModelProvider, string> = {
     openai: 'authorization',
@@ -114,7 +124,7 @@ t.test('what a server refuses has a code of its own, is asked once, and never re
     429: 'rate_limited',
     500: 'unavailable',
     502: 'unavailable',
-    504: 'timeout',
+    504: 'unavailable',
     529: 'unavailable',
   }
   const body = { type: 'error', error: { message: `key ${apiKey} is not good enough`, type: 'x', code: 'y' } }

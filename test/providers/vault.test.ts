@@ -106,9 +106,23 @@ t.test("a tenant's key in the place of another's opens and seals nothing", async
   await t.rejects(vault.seal(beta, 'a', 'sk-3'), unavailable)
 })
 
+t.test('what is wrong with a file is told to the operator, without its path to others', async (t) => {
+  const { directory, vault } = store(t)
+  const sealed = await vault.seal(acme, 'a', 'sk-1')
+  const faults: Error[] = []
+  const watched = createVault({ directory, onFault: (error) => faults.push(error) })
+  for (const content of ['no JSON', '{}', '{"keys":[]}', 'null']) {
+    writeFileSync(join(directory, 'tenants', `${acme}.json`), content)
+    await t.rejects(watched.seal(acme, 'a', 'sk-2'), unavailable, content)
+    await t.rejects(watched.open(acme, 'a', sealed), /secret cannot be opened|key store/, content)
+  }
+  t.ok(faults.length >= 4)
+  t.notMatch(faults.map(({ message }) => message).join(), directory)
+})
+
 t.test('a name that is no tenant leads nowhere', async (t) => {
   const { vault } = store(t)
-  await t.rejects(vault.seal('../master', 'a', 'sk-1'), /not the id of a tenant/)
+  await t.rejects(vault.seal('../master', 'a', 'sk-1'), { cause: /not the id of a tenant/ })
 })
 
 t.test('processes that make the same keys at once agree on them', async (t) => {

@@ -15,7 +15,7 @@ const Price = Type.String({
 })
 const Temperature = Type.Number({ minimum: 0, maximum: 2 })
 const MaxTokens = Type.Integer({ minimum: 1, maximum: 1_000_000 })
-const TimeoutMs = Type.Integer({ minimum: 1000, maximum: 600_000 })
+const TimeoutMs = Type.Integer({ minimum: 1000, maximum: 300_000 })
 const Key = Strict({ name: CredentialName, key: Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_]{0,63}$' }) })
 
 export const ModelSettings = Type.Object({
