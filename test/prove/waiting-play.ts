@@ -14,10 +14,8 @@ interface Idle {
   readonly rowsPerLook: number
 }
 
-const looks = 10
-
 /** `waiting` runs wait for an approval; what does that cost, and is each of them still alive? */
-export async function playWaiting(t: Pick<Test, 'teardown'>, waiting: number) {
+export async function playWaiting(t: Pick<Test, 'teardown'>, waiting: number, looks: number) {
   const place = await workplace(t)
   const acme = await seedTenant(place.doors, 'acme')
   await place.deploy(acme, 'tiny', tinyPackage())
@@ -28,9 +26,9 @@ export async function playWaiting(t: Pick<Test, 'teardown'>, waiting: number) {
   })
   const first = await place.begin(acme, 'tiny', { number: 7 })
   await place.arrives(first.runId, 'waiting')
-  const before = await idle(place, worker)
+  const before = await idle(place, worker, looks)
   const copies = await copy(place, first, waiting)
-  const after = await idle(place, worker)
+  const after = await idle(place, worker, looks)
 
   const held = await place.admin.query(`select from runs where status <> 'waiting'`)
   const last = copies.at(-1)!
@@ -48,17 +46,17 @@ export async function playWaiting(t: Pick<Test, 'teardown'>, waiting: number) {
 }
 
 /** Waits until the process of the runs has ended and the worker has looked at the queue some more times. */
-async function idle(place: Workplace, worker: WorkerProcess): Promise<Idle> {
+async function idle(place: Workplace, worker: WorkerProcess, looks: number): Promise<Idle> {
   await until('the process of the runs has ended', () => processesOf(worker.pid).length === 1, 30_000)
-  await look(place)
+  await look(place, looks)
   const read = await rowsRead(place)
-  await look(place)
+  await look(place, looks)
   const rows = (await rowsRead(place)) - read
   const kilobytes = processesOf(worker.pid).reduce((sum, pid) => sum + rssOf(pid), 0)
   return { rssMb: Number((kilobytes / 1024).toFixed(1)), rowsPerLook: Number((rows / looks).toFixed(1)) }
 }
 
-async function look({ admin }: Workplace): Promise<void> {
+async function look({ admin }: Workplace, times: number): Promise<void> {
   const seen = new Set<number>()
   const text = `select query_start from pg_stat_activity where datname = current_database() and query like '%take_runs%'
                    and pid <> pg_backend_pid() order by 1 desc limit 1`
@@ -67,7 +65,7 @@ async function look({ admin }: Workplace): Promise<void> {
     async () => {
       const { rows } = await admin.query<{ query_start: Date }>(text)
       if (rows[0]) seen.add(rows[0].query_start.getTime())
-      return seen.size > looks
+      return seen.size > times
     },
     60_000,
   )

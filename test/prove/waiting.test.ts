@@ -4,7 +4,7 @@ import { playWaiting } from './waiting-play.ts'
 // The short form of waiting.ts: fewer runs, the same demands, but for the size of a process on a busy machine.
 
 t.test('runs that wait for people cost nothing', async (t) => {
-  const found = await playWaiting(t, 2000)
+  const found = await playWaiting(t, 2000, 2)
   t.equal(found.heldWhileWaiting, 0, 'no worker holds any')
   t.ok(found.after.rowsPerLook <= found.before.rowsPerLook + 1, `${found.after.rowsPerLook} rows a look`)
   t.same(found.oneAnswered, { completed: true, stillWaiting: 2000 }, 'one of them goes on')

@@ -14,7 +14,7 @@ const stops: (() => unknown)[] = []
 const test = { teardown: (stop: () => unknown) => void stops.unshift(stop) }
 const services = await startServices({ keycloak: false })
 Object.assign(process.env, services.environment)
-const found = await playWaiting(test, runs).finally(async () => {
+const found = await playWaiting(test, runs, 10).finally(async () => {
   for (const stop of stops) await stop()
   await services.stop()
 })
