@@ -224,7 +224,6 @@ create table app.checkpoints (
   node_id text,
   constraint checkpoints_pkey PRIMARY KEY (tenant_id, run_id, seq),
   constraint checkpoints_kind_check CHECK ((kind = ANY (ARRAY['node_start'::text, 'node_complete'::text, 'loop_iteration'::text, 'human_approval'::text]))),
-  constraint checkpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
   constraint checkpoints_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id)
 );
 alter table app.checkpoints enable row level security;
@@ -591,7 +590,6 @@ create table app.run_memory (
   seq integer not null,
   value json not null,
   constraint run_memory_pkey PRIMARY KEY (tenant_id, run_id, key, seq),
-  constraint run_memory_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
   constraint run_memory_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id)
 );
 alter table app.run_memory enable row level security;
@@ -615,7 +613,6 @@ create table app.run_steps (
   finished_seq integer,
   constraint run_steps_pkey PRIMARY KEY (tenant_id, run_id, step, attempt),
   constraint run_steps_status_check CHECK ((status = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text, 'waiting'::text]))),
-  constraint run_steps_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
   constraint run_steps_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id)
 );
 alter table app.run_steps enable row level security;
@@ -687,7 +684,6 @@ create table app.session_events (
   data jsonb not null,
   created_at timestamp(3) with time zone not null default now(),
   constraint session_events_pkey PRIMARY KEY (tenant_id, session_id, seq),
-  constraint session_events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
   constraint session_events_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES app.runs(tenant_id, id),
   constraint session_events_tenant_id_session_id_fkey FOREIGN KEY (tenant_id, session_id) REFERENCES app.sessions(tenant_id, id)
 );
@@ -1227,6 +1223,14 @@ $function$;
 alter function app.is_fresh(uuid,timestamp with time zone) owner to enginex_doors;
 grant execute on function app.is_fresh(uuid,timestamp with time zone) to enginex_app;
 
+CREATE OR REPLACE FUNCTION app.least_silence()
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$ select interval '10 seconds' $function$;
+alter function app.least_silence() owner to enginex_owner;
+grant execute on function app.least_silence() to enginex_doors;
+
 CREATE OR REPLACE FUNCTION app.list_organizations(p_before_time timestamp with time zone, p_before_id uuid, p_limit integer)
  RETURNS TABLE(organization_id uuid, alias text, name text, status text, region text, created_at timestamp with time zone)
  LANGUAGE sql
@@ -1632,13 +1636,15 @@ CREATE OR REPLACE FUNCTION app.take_runs(p_worker uuid, p_limit integer, p_silen
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+declare
+  v_silent constant interval := greatest(p_silent, app.least_silence());
 begin
   perform pg_advisory_xact_lock(hashtext('enginex.take_runs'));
   return query
   with recursive lost as (
     select r.tenant_id, r.id from app.runs r
       join app.tenants t on t.tenant_id = r.tenant_id and t.status = 'active'
-     where r.status = 'running' and r.heartbeat_at < now() - p_silent order by r.heartbeat_at limit p_limit
+     where r.status = 'running' and r.heartbeat_at < now() - v_silent order by r.heartbeat_at limit p_limit
   ), busy as (
     select r.tenant_id, count(*) as running from app.runs r where r.status = 'running' group by r.tenant_id
   ), waiting as (
@@ -1649,14 +1655,14 @@ begin
              order by r.tenant_id, r.queued_at, r.id limit 1)
       from waiting w where w.tenant_id is not null
   ), candidates as (
-    select t.tenant_id, w.id, w.queued_at, w.turn
+    select t.tenant_id, w.id, w.queued_at, w.turn + coalesce(b.running, 0) as turn
       from waiting
       join app.tenants t on t.tenant_id = waiting.tenant_id and t.status = 'active'
       left join busy b on b.tenant_id = t.tenant_id
       cross join lateral (
         select r.id, r.queued_at, row_number() over (order by r.queued_at, r.id) as turn
           from app.runs r where r.tenant_id = t.tenant_id and r.status = 'queued'
-         order by r.queued_at, r.id limit greatest(t.run_cap - coalesce(b.running, 0), 0)) w
+         order by r.queued_at, r.id limit least(greatest(t.run_cap - coalesce(b.running, 0), 0), p_limit)) w
   ), chosen as (
     (select l.tenant_id, l.id from lost l)
     union all

@@ -114,6 +114,17 @@ t.test('a run that its workers do not survive fails, and takes no more of them a
   stuck.open()
 })
 
+t.test('nobody takes what another worker was heard of just now, however impatient', async (t) => {
+  const stuck = gate()
+  await place.work(t, { beatMs: 20, before: stuck.pass })
+  const { runId } = await place.begin(acme, 'tiny', { number: 5 })
+  await until('the tool runs', () => stuck.came === 1)
+  await admin.query('update runs set heartbeat_at = now() where id = $1', [runId])
+  t.same(await doors.takeRuns(acme.tenantId, 10, -1000), [])
+  stuck.open()
+  await place.arrives(runId, 'waiting')
+})
+
 t.test('the cap is hard, whoever asks; another tenant has its own', async (t) => {
   const tools = gate()
   let most = 0

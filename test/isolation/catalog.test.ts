@@ -247,7 +247,7 @@ t.test('the application may call the doors, the entries and a few helpers', asyn
   ]
   t.same(await list(callable), [...doorNames, ...entryNames, ...helpers].sort())
   const invokers = `select proname from pg_proc where pronamespace = 'app'::regnamespace and not prosecdef order by proname`
-  t.same(await list(invokers), [...helpers, 'own_trigger', 'protect', 'tell_outside'].sort())
+  t.same(await list(invokers), [...helpers, 'least_silence', 'own_trigger', 'protect', 'tell_outside'].sort())
 })
 
 t.test('roles are bound', async (t) => {
