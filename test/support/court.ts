@@ -24,10 +24,11 @@ export interface Asked {
 
 export type Court = ReturnType<typeof court>
 
+let packages = 0
+
 /** People and questions of one tenant, with policies; questions come from the package of tiny-package.ts. */
 export function court(place: Workplace, tenant: TestTenant) {
   const { database, doors, admin } = place
-  let packages = 0
   const person = async (name: string, roles: readonly Role[] = ['operator']): Promise<Person> => {
     const [userId, email] = [randomUUID(), `${name}@${tenant.alias}.test`]
     await addMember(doors, tenant.tenantId, userId, roles, email)
