@@ -1506,7 +1506,7 @@ grant execute on function app.requester_of(uuid) to enginex_app, enginex_guard;
 CREATE OR REPLACE FUNCTION app.seats_of(p_user uuid)
  RETURNS TABLE(seat_id uuid, roles text[], names text[])
  LANGUAGE sql
- STABLE
+ STABLE ROWS 2
  SET search_path TO ''
 AS $function$
   select m.user_id, m.roles,

@@ -151,7 +151,7 @@ grant insert (approval_id, stage, decision, for_user_id, payload_hash, stands_fo
 -- In whose place somebody may answer now, what these people hold, and what they are called in `deciders`: the person
 -- first, then those who are absent and chose this person. Whoever is no member, or no human, sits nowhere.
 create function app.seats_of(p_user uuid) returns table (seat_id uuid, roles text[], names text[])
-language sql stable set search_path = '' as $$
+language sql stable rows 2 set search_path = '' as $$
   select m.user_id, m.roles,
          'member:' || m.user_id || array(select 'role:' || role from unnest(m.roles) role)
            || case when u.email is null then '{}' else array['email:' || lower(u.email)] end

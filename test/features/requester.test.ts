@@ -32,7 +32,7 @@ t.test('a trigger works for its owner, even when it is gone before the question 
   const trigger = TenantContext.openTrigger(database, acme.tenantId, id)
   const { sessionId } = await fireWebhook(trigger, id, { id: 'message-1', payload: 21 })
   const runId = await runOf(sessionId)
-  await place.arrives(runId, 'waiting')
+  t.match(await place.arrives(runId, 'waiting'), { requested_by: ann.userId, created_by: `trigger:${id}` })
   await deleteTrigger(owner, id)
   const asked = { sessionId, runId, approvalId: await pendingOf(runId) }
   await t.rejects(answer(ann, asked, 'approve'), { code: 'forbidden', message: /started the run/ })
@@ -55,7 +55,7 @@ t.test('a run that another run started works for whoever is behind that one', as
     return id
   })
   const runId = await runOf(sessionId)
-  await place.arrives(runId, 'waiting')
+  t.match(await place.arrives(runId, 'waiting'), { requested_by: ann.userId, created_by: `run:${parent.runId}` })
   const asked = { sessionId, runId, approvalId: await pendingOf(runId) }
   await t.rejects(answer(ann, asked, 'approve'), { code: 'forbidden', message: /started the run/ })
   t.match(await answer(amy, asked, 'approve'), { status: 'approved' })

@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Fault } from './fault.ts'
+import { approvalFaults } from './faults-approvals.ts'
 import { attackFaults } from './faults-attacks.ts'
 import { codeFaults } from './faults-code.ts'
 import { databaseFaults } from './faults-database.ts'
@@ -19,9 +20,14 @@ const typesOnly = 'tsconfig.types.json'
 const copied = ['src', 'sql', 'test', 'keycloak', 'package.json', 'tsconfig.json', 'biome.json']
 
 const wanted = process.argv.slice(2).join(' ')
-const planted = [...databaseFaults, ...codeFaults, ...attackFaults, ...secretFaults, ...toolFaults].filter(({ name }) =>
-  name.includes(wanted),
-)
+const planted = [
+  ...databaseFaults,
+  ...codeFaults,
+  ...attackFaults,
+  ...secretFaults,
+  ...toolFaults,
+  ...approvalFaults,
+].filter(({ name }) => name.includes(wanted))
 const started = performance.now()
 const root = mkdtempSync(join(tmpdir(), 'enginex-mutants-'))
 const survived: string[] = []

@@ -22,17 +22,20 @@ const shown = [
   'agents.name as agent',
 ] as const
 
-/** What somebody may answer now and has not answered yet, nor anybody in the same place. */
+/**
+ * What somebody may answer now and has not answered yet, nor anybody in the same place. As one value for each row, never
+ * a join: so the newest are looked at first, in the index of what is pending, until the page is full.
+ */
 function assignedTo(userId: string) {
   return sql<boolean>`approvals.status = 'pending' and (approvals.expires_at is null or approvals.expires_at > now())
-    and exists (
-      select from seats_of(${userId}::uuid) seat
+    and (
+      select true from seats_of(${userId}::uuid) seat
        where ${mayAnswer(userId)} and not exists (
          select from approval_decisions given
           where given.approval_id = approvals.id and given.stage = approvals.stage
             and given.stands_for = coalesce(approvals.edited_hash, approvals.payload_hash)
             and (given.actor = 'user:' || ${userId}
-                 or coalesce('user:' || given.for_user_id, given.actor) = 'user:' || seat.seat_id)))`
+                 or coalesce('user:' || given.for_user_id, given.actor) = 'user:' || seat.seat_id)) limit 1)`
 }
 
 const asked = [
