@@ -71,6 +71,7 @@ async function follow(providers: AdvanceProviders, course: Course, first: readon
   const aborted = new Promise<null>((resolve) => {
     hold.signal.addEventListener('abort', () => resolve(null), { once: true })
   })
+  const deadline = deadlineOf(course)
   const underWay = new Map<string, UnderWay>()
   const wanted = [...first]
   try {
@@ -81,8 +82,9 @@ async function follow(providers: AdvanceProviders, course: Course, first: readon
       if (!hold.asked) for (const effect of wanted.splice(0)) begun(providers, course, underWay, pending, effect)
       if (pending.size === 0) throw new Error('the machine wants nothing and has not ended')
       const results = [...underWay.values()].map(({ done }) => done)
-      const news = await Promise.race([aborted, hold.answers(), ...results])
-      if (news === 'answers') wanted.push(...(await takeAnswers(course)))
+      const news = await Promise.race([aborted, deadline.passed, hold.answers(), ...results])
+      if (news === 'deadline') wanted.push(...(await apply(course, { input: { kind: 'deadline' } })))
+      else if (news === 'answers') wanted.push(...(await takeAnswers(course)))
       else if (news && 'postponed' in news) underWay.delete(news.postponed)
       else if (news) {
         underWay.delete(callOf(news.input))
@@ -90,6 +92,7 @@ async function follow(providers: AdvanceProviders, course: Course, first: readon
       }
     }
   } finally {
+    deadline.clear()
     for (const effect of underWay.values()) effect.drop()
   }
 }
@@ -130,6 +133,16 @@ function start(providers: AdvanceProviders, course: Course, effect: Doable): Und
   )
   done.catch(() => undefined) // whoever waits for it gets it; nobody may be waiting any more
   return { done, drop: () => own.abort() }
+}
+
+/** `passed` resolves when the run has used up the time that its package gives it. */
+function deadlineOf({ package: { manifest }, now }: Course): { passed: Promise<'deadline'>; clear: () => void } {
+  const limitMs = manifest.graph.loopConfig?.maxWallTimeMs
+  let timer: NodeJS.Timeout | undefined
+  const passed = new Promise<'deadline'>((resolve) => {
+    if (limitMs !== undefined) timer = setTimeout(resolve, Math.max(0, limitMs - now.workedMs), 'deadline')
+  })
+  return { passed, clear: () => clearTimeout(timer) }
 }
 
 /** Lets go of the run at its last checkpoint, as it was asked. */

@@ -8,7 +8,15 @@ import type { Announce } from './announcer.ts'
 import type { Outcome } from './effects/effect.ts'
 import { tell } from './events.ts'
 import type { Hold } from './hold.ts'
-import { answersOf, askQuestions, type Doable, isDoable, isQuestion, type Question } from './questions.ts'
+import {
+  answersOf,
+  askQuestions,
+  type Doable,
+  isDoable,
+  isQuestion,
+  type Question,
+  withdrawQuestions,
+} from './questions.ts'
 
 /** A held run on its way. Memory stays here between transitions; only what changes is written. */
 export interface Course {
@@ -32,15 +40,19 @@ export async function apply(course: Course, { input, record }: Outcome): Promise
   const transition = next(course.package, now.state ?? startState(), now.memory, input)
   const asked = transition.effects.filter(isQuestion)
   const open = questionsIn(transition.state)
+  const dropped = [...questionsIn(now.state)].filter((call) => !open.has(call) && call !== callOf(input))
   for (const { call } of asked) open.delete(call) // of those just asked none can have an answer
   const clock = performance.now()
   const workedMs = clock - course.since
-  const deeds = async (tx: TenantQueries) =>
-    tell(transition.events, await askQuestions(tx, hold.run, asked), (await record?.(tx)) ?? [])
+  const deeds = async (tx: TenantQueries) => {
+    if (dropped.length > 0) await withdrawQuestions(tx, hold.run.runId, dropped)
+    return tell(transition.events, await askQuestions(tx, hold.run, asked), (await record?.(tx)) ?? [])
+  }
+  const plain = asked.length === 0 && dropped.length === 0 && !record
   const recorded = await recordTransition(tenant, hold.run, now.seq + 1, transition, {
     workedMs,
     answered: open.size > 0 ? async (tx) => (await answersOf(tx, hold.run.runId, open)).length > 0 : null,
-    events: asked.length > 0 || record ? deeds : tell(transition.events, new Map(), []),
+    events: plain ? tell(transition.events, new Map(), []) : deeds,
   })
   if (recorded.status === 'running') course.announce(tenant.tenantId, hold.run.sessionId)
   course.since = clock

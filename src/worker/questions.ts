@@ -40,7 +40,7 @@ export async function answersOf(tx: TenantQueries, runId: string, calls: Readonl
   return [...decisions.filter(({ approval }) => calls.has(approval)), ...messages.filter(({ call }) => calls.has(call))]
 }
 
-/** Takes back what a run asked and nobody answered. */
-export async function withdrawQuestions(tx: TenantQueries, runId: string): Promise<void> {
-  await Promise.all([withdrawApprovals(tx, runId), withdrawMessages(tx, runId)])
+/** Takes back what a run asked and nobody answered: all of it, or these calls only. */
+export async function withdrawQuestions(tx: TenantQueries, runId: string, calls?: readonly string[]): Promise<void> {
+  await Promise.all([withdrawApprovals(tx, runId, calls), withdrawMessages(tx, runId, calls)])
 }

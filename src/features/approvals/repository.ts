@@ -207,12 +207,14 @@ export async function writeEscalation(tx: TenantQueries, id: string, afterMinute
     .execute()
 }
 
-export async function withdrawRows(tx: TenantQueries, runId: string): Promise<void> {
+/** Every open question of a run, or those of these calls. */
+export async function withdrawRows(tx: TenantQueries, runId: string, calls?: readonly string[]): Promise<void> {
   await tx
     .updateTable('approvals')
     .set({ status: 'withdrawn' })
     .where('run_id', '=', runId)
     .where('status', '=', 'pending')
+    .$if(calls !== undefined, (update) => update.where('call', 'in', calls ?? []))
     .execute()
 }
 

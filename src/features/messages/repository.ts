@@ -61,12 +61,14 @@ export async function writeAnswer(tx: TenantQueries, id: string, text: string, a
     .execute()
 }
 
-export async function withdrawRows(tx: TenantQueries, runId: string): Promise<void> {
+/** Every open question of a run, or those of these calls. */
+export async function withdrawRows(tx: TenantQueries, runId: string, calls?: readonly string[]): Promise<void> {
   await tx
     .updateTable('messages')
     .set({ status: 'withdrawn' })
     .where('run_id', '=', runId)
     .where('status', '=', 'pending')
+    .$if(calls !== undefined, (update) => update.where('call', 'in', calls ?? []))
     .execute()
 }
 
