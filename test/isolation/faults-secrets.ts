@@ -54,6 +54,11 @@ export const secretFaults: readonly Fault[] = [
     'if (!isAllowedHost(url, allowedHosts)) {',
     'if (!url) {',
   ]),
+  fault('a key goes out in plain http', 'test/providers/hosts.test.ts', /goes where it may/, [
+    'src/providers/hosts.ts',
+    "allowed === hostname && protocol === 'https:' && port === '443'",
+    'allowed === hostname',
+  ]),
   fault('a key follows a redirect', models, /a redirect is not followed/, [
     'src/providers/model.ts',
     "redirect: 'manual'",
