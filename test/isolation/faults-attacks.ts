@@ -12,8 +12,8 @@ export const attackFaults: readonly Fault[] = [
   ]),
   fault('any version may be started', 'test/features/agents.test.ts', /a version that was replaced/, [
     'src/features/sessions/service.ts',
-    'if (!start.active) await',
-    'if (!start) await',
+    "  if (!start.active) await tenant.as('runs:write', 'agents:write').prove()\n  await checkStart(",
+    '  await checkStart(',
   ]),
   fault('a sign-out ends nothing outside of tenants', 'test/isolation/signed-out.test.ts', /of a platform admin/, [
     'src/api/admission.ts',

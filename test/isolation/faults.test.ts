@@ -1,14 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
-import { approvalFaults } from './faults-approvals.ts'
-import { codeFaults } from './faults-code.ts'
-import { databaseFaults } from './faults-database.ts'
-import { secretFaults } from './faults-secrets.ts'
-import { toolFaults } from './faults-tools.ts'
+import { faults } from './all-faults.ts'
 
 // The short form of `npm run prove:mutants`: every fault can still be planted, so the long form proves what it says.
-const faults = [...databaseFaults, ...codeFaults, ...secretFaults, ...toolFaults, ...approvalFaults]
-
 for (const { name, edits, run } of faults) {
   t.test(name, async (t) => {
     t.ok(run === 'tsc' || existsSync(run), `${run} exists`)

@@ -2,13 +2,8 @@ import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { faults } from './all-faults.ts'
 import type { Fault } from './fault.ts'
-import { approvalFaults } from './faults-approvals.ts'
-import { attackFaults } from './faults-attacks.ts'
-import { codeFaults } from './faults-code.ts'
-import { databaseFaults } from './faults-database.ts'
-import { secretFaults } from './faults-secrets.ts'
-import { toolFaults } from './faults-tools.ts'
 
 // npm run prove:mutants: takes the defences away one by one, in copies of the tree, and shows that each time the test
 // that was meant turns red. Goal: all caught, none for another reason, in at most ten minutes. Words on the command line
@@ -20,14 +15,7 @@ const typesOnly = 'tsconfig.types.json'
 const copied = ['src', 'sql', 'test', 'keycloak', 'package.json', 'tsconfig.json', 'biome.json']
 
 const wanted = process.argv.slice(2).join(' ')
-const planted = [
-  ...databaseFaults,
-  ...codeFaults,
-  ...attackFaults,
-  ...secretFaults,
-  ...toolFaults,
-  ...approvalFaults,
-].filter(({ name }) => name.includes(wanted))
+const planted = faults.filter(({ name }) => name.includes(wanted))
 const started = performance.now()
 const root = mkdtempSync(join(tmpdir(), 'enginex-mutants-'))
 const survived: string[] = []
