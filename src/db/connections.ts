@@ -13,6 +13,11 @@ export interface ConnectionOptions {
   readonly exclusive?: number
   /** Statements that may be under way on one shared connection; more are refused as `overloaded`. Default 256. */
   readonly maxInFlight?: number
+  /**
+   * How long an exclusive connection may be silent before it is given up: the network may be cut without a word. Default
+   * 20 s, longer than any statement may take.
+   */
+  readonly answerMs?: number
 }
 
 /** Limits of every session, so that no statement, lock or forgotten transaction can hold others up for long. */
@@ -156,6 +161,7 @@ function cork(shared: Shared): void {
 export function exclusivePool(options: ConnectionOptions): pg.Pool {
   const pool = new pg.Pool({
     ...config(options, false),
+    query_timeout: options.answerMs ?? 20_000,
     max: options.exclusive ?? 8,
     min: 1,
     idleTimeoutMillis: 30_000,

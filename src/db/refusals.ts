@@ -31,7 +31,7 @@ export function translate(error: unknown): unknown {
   if (refusal) return new AppError(refusal[0], refusal[1], { cause: error })
   const lost =
     error instanceof Error &&
-    /^Connection terminated|timeout exceeded when trying|is not queryable$/.test(error.message)
+    /^Connection terminated|timeout exceeded when trying|is not queryable$|^Query read timeout$/.test(error.message)
   if (lost || (code && unavailable.has(code))) {
     return new AppError('database_unavailable', 'the database is not reachable; try again', { cause: error })
   }

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Test } from 'tap'
+import type { ConnectionOptions } from '../../src/db/connections.ts'
+import { Doors } from '../../src/db/doors.ts'
 import { Notifications } from '../../src/db/notifications.ts'
 import type { ModelResult } from '../../src/engine/machine.ts'
 import { deployFiles } from '../../src/features/agents/service.ts'
@@ -38,6 +40,8 @@ export type WorkerOptions = Partial<Omit<SchedulerOptions, 'doors' | 'workerId' 
     /** The deployment's own model, and what tenants' models may reach. */
     readonly model?: Partial<DeploymentModel>
     readonly patience?: Patience
+    /** By which way it reaches the database, and for how long that may be silent. */
+    readonly connection?: Pick<ConnectionOptions, 'url' | 'answerMs'>
     /** Called before each tool; whatever it waits for, the tool waits for. */
     readonly graceMs?: number
     readonly before?: (request: SandboxRequest) => Promise<unknown> | undefined
@@ -148,12 +152,24 @@ function records(admin: TestDatabase['admin']): Records {
 
 async function startWorker(
   t: Pick<Test, 'teardown'>,
-  { appUrl, doors, connect }: TestDatabase,
+  { appUrl, connect }: TestDatabase,
   shared: { files: Files; vault: Vault; sandbox: Sandbox },
-  { before, callModel, model, patience, files, mcp, outgoing, graceMs = 2000, ...options }: WorkerOptions = {},
+  {
+    before,
+    callModel,
+    model,
+    patience,
+    files,
+    mcp,
+    outgoing,
+    connection,
+    graceMs = 2000,
+    ...options
+  }: WorkerOptions = {},
 ): Promise<Scheduler> {
   const log = pino({ level: 'silent' })
-  const database = await connect({ shared: 0, exclusive: 10 })
+  const database = await connect({ shared: 0, exclusive: 10, ...connection })
+  const doors = new Doors(database)
   const deltas = createDeltas({ send: (batch) => database.tellTexts(batch) })
   const own = { baseUrl: undefined, name: undefined, apiKey: undefined, allow: [], ...model }
   const asked = createModelCaller(own, { vault: shared.vault, deltas, ...(patience ? { patience } : {}) })
