@@ -87,7 +87,7 @@ function settle(walk: Walk, before: Activation, progress: Progress): void {
   put(walk, activation)
   const known = new Set(before.pending.map(({ call }) => call))
   const asked = activation.pending.filter(({ call }) => !known.has(call))
-  const toolCalls = asked.filter(({ kind }) => kind !== 'model' && kind !== 'approval').length
+  const toolCalls = asked.filter(({ tool }) => tool !== undefined).length
   if (toolCalls > 0) spend(walk, activation, { tokens: 0, toolCalls })
   for (const pending of asked) perform(walk, activation, pending)
   for (const child of children) spawn(walk, activation, child)

@@ -107,6 +107,7 @@ t.test('waiting for people is no stall, no loop, and no turn too many', async (t
   t.equal(outcome(talk([...chat, end], {}, facing)), 'completed', 'longer than any number of turns')
   const same = Array.from({ length: 10 }, () => turn(ask('Ready?')))
   t.equal(outcome(talk([...same, end], {}, facing)), 'completed', 'the answer may be another one')
+  t.equal(outcome(talk([...chat, end], {}, (node) => Object.assign(facing(node), { maxToolCalls: 1 }))), 'completed')
   const silent = talk([turn('Hm.'), turn('')], {}, facing)
   t.match(outcome(silent), /^failed: stalled/, 'saying nothing is')
   const busy = [turn('Hm.'), ...Array.from({ length: 20 }, (_, n) => turn(['echo', { n }]))]

@@ -1,6 +1,9 @@
 import type { Effect, Memory, RunState, StepRecord, Transition } from '../../src/engine/machine.ts'
+import { conversationTokens } from '../../src/engine/nodes/text.ts'
 import type { AgentPackage } from '../../src/engine/package.ts'
+import type { Node } from '../../src/engine/schema.ts'
 import type { Played } from './play.ts'
+import { unpaired } from './talk.ts'
 
 export const ends = ['completed', 'rejected', 'failed']
 
@@ -12,7 +15,7 @@ export function broken(pkg: AgentPackage, played: Played): string | undefined {
     const problem = badTransition(pkg, transition) ?? badState(transition.state) ?? badMemory(pkg, transition, memory)
     if (problem) return `after transition ${index}: ${problem}`
   }
-  return badEnd(played) ?? overLimit(pkg, played) ?? badBranches(pkg, played)
+  return badEnd(played) ?? overLimit(pkg, played) ?? badBranches(pkg, played) ?? badConversation(pkg, played)
 }
 
 /** Everything that waits is in one place, and every place has something that waits. */
@@ -46,8 +49,8 @@ function badTransition({ manifest }: AgentPackage, { state, status, effects }: T
   if (toolCalls > maxToolCalls) return `${toolCalls} tool calls`
   const pending = state.activations.flatMap((activation) => activation.pending).filter(({ kind }) => kind !== 'child')
   if (!ends.includes(status) && pending.length === 0) return `it is ${status} and waits for nothing`
-  if ((status === 'waiting') !== (pending.length > 0 && pending.every((call) => call.kind === 'approval')))
-    return status
+  const asksOnly = pending.every(({ kind }) => kind === 'approval' || kind === 'message')
+  if ((status === 'waiting') !== (pending.length > 0 && asksOnly)) return status
   if (JSON.stringify(JSON.parse(JSON.stringify(state))) !== JSON.stringify(state)) return 'the state is not JSON'
   const parts = state.activations.length + state.forks.flatMap(({ branches }) => branches).length
   const conversations = state.activations.reduce((sum, { loop }) => sum + JSON.stringify(loop).length, 0)
@@ -85,12 +88,35 @@ function overLimit({ manifest }: AgentPackage, { last, effects }: Played): strin
     const visits = last.state.visits[node.id] ?? 0
     if (visits > (node.maxVisits ?? Number.POSITIVE_INFINITY)) return `${visits} visits of ${node.id}`
     const isTurn = (effect: Effect) => effect.nodeId === node.id && effect.kind === 'model' && effect.purpose === 'turn'
+    // What people say begins the count anew.
     const turns = new Map<number, number>()
-    for (const { step } of effects.filter(isTurn)) turns.set(step, (turns.get(step) ?? 0) + 1)
-    const most = loopConfig!.maxIterations! * ((node.maxRetries ?? 0) + 1)
-    for (const count of turns.values()) if (count > most) return `${count} turns of ${node.id}, more than ${most}`
+    for (const effect of effects.filter(({ nodeId }) => nodeId === node.id)) {
+      if (effect.kind === 'message') turns.set(effect.step, 0)
+      if (isTurn(effect)) turns.set(effect.step, (turns.get(effect.step) ?? 0) + 1)
+      const most = loopConfig!.maxIterations! * ((node.maxRetries ?? 0) + 1)
+      if ((turns.get(effect.step) ?? 0) > most) return `more than ${most} turns of ${node.id}`
+    }
     const map = node.type === 'map' ? node : undefined
     if (map && effects.filter(({ nodeId }) => nodeId === map.each).length > 1000) return `endless items of ${node.id}`
+  }
+  return undefined
+}
+
+/** Every conversation is one that providers take, and none is longer than it may be; no visit uses more than it may. */
+function badConversation({ manifest }: AgentPackage, { transitions, effects }: Played): string | undefined {
+  const { maxHistoryTokens = 32_000 } = manifest.graph.loopConfig!
+  for (const effect of effects) {
+    if (effect.kind !== 'model' || effect.purpose !== 'turn') continue
+    const problem = unpaired(effect.messages)
+    if (problem) return `${effect.call}: ${problem}`
+    const tokens = conversationTokens(effect.messages)
+    if (tokens > maxHistoryTokens) return `${effect.call}: ${tokens} tokens`
+  }
+  for (const { nodeId, spent } of transitions.flatMap(({ state }) => state.activations)) {
+    const node = manifest.graph.nodes.find(({ id }) => id === nodeId) as Node & { type: 'event_loop' }
+    const helps = (node.subAgents?.length ?? 0) > 0 // whose calls count for it, and are not asked for by it
+    if (!helps && (spent?.toolCalls ?? 0) > (node.maxToolCalls ?? Number.POSITIVE_INFINITY))
+      return `${spent?.toolCalls} calls of ${nodeId}`
   }
   return undefined
 }

@@ -1,7 +1,5 @@
-import type { Effect } from '../../src/engine/machine.ts'
 import type { AgentPackage } from '../../src/engine/package.ts'
 import { type Draft, packageOf, smallest } from './packages.ts'
-import { broken, done, set, turn, type World } from './play.ts'
 
 /** Numbers that look random and are the same for the same seed (mulberry32). */
 export interface Chance {
@@ -24,7 +22,8 @@ export function chanceOf(seed: number): Chance {
   return { below, once: (times) => below(times) === 0, pick: (list) => list[below(list.length)]! }
 }
 
-const keys = ['a', 'b', 'c', 'd', 'l']
+/** Of memory; `l` is a list. */
+export const keys = ['a', 'b', 'c', 'd', 'l']
 const expressions = [
   ...['result.ok', '!result.ok', 'a == null', 'b != null && b > 2', 'visits.n1 < 2', 'visits.n0 + visits.n1 >= 3'],
   ...['c == null || c < 5', 'result.ok && a > b', 'a + 1 > 3', 'size([a, b]) == 2 && d == 1', 'size(l) > 2'],
@@ -62,6 +61,7 @@ export function randomPackage(chance: Chance, without: Without = {}): AgentPacka
   const edges = randomEdges(chance, nodes, ends, without)
   for (const end of ends) nodes[end].endsAs = chance.once(3) ? 'rejected' : 'completed'
   for (const node of [...nodes]) if (node.type === 'map') nodes.push(helperOf(chance, node))
+  for (const node of [...nodes]) for (const id of node.subAgents ?? []) nodes.push(subagentOf(chance, id))
   draft.input = { type: 'object', properties: Object.fromEntries(keys.map((key) => [key, {}])) }
   draft.goal.successCriteria = Array.from({ length: chance.once(3) ? chance.below(3) : 0 }, (_, index) => {
     const own = chance.once(2) ? { expression: chance.pick(expressions) } : {}
@@ -84,8 +84,9 @@ function randomLimits(chance: Chance, { counting }: Without): Draft {
   const ofRun = !counting && chance.once(4)
   return {
     maxSteps: counting ? 1000 : 5 + chance.below(40),
-    maxIterations: 2 + chance.below(4),
+    maxIterations: 2 + chance.below(6),
     maxToolCallsPerTurn: 1 + chance.below(6),
+    ...(chance.once(2) ? { maxHistoryTokens: 1000 } : {}),
     ...(ofRun ? { maxTokens: 1 + chance.below(200), maxToolCalls: 1 + chance.below(20) } : {}),
   }
 }
@@ -132,7 +133,14 @@ function randomNode(chance: Chance, id: string): Draft {
   switch (chance.below(8)) {
     case 0:
     case 1:
-      return { ...common, type: 'event_loop', systemPrompt: 'x', tools: ['echo'], outputKeys, nullableOutputKeys }
+      return {
+        ...common,
+        ...modelNode(chance),
+        type: 'event_loop',
+        ...talking(chance, id),
+        outputKeys,
+        nullableOutputKeys,
+      }
     case 2:
       return {
         ...common,
@@ -166,57 +174,32 @@ function randomNode(chance: Chance, id: string): Draft {
   }
 }
 
+function modelNode(chance: Chance): Draft {
+  return {
+    ...{ systemPrompt: 'x', tools: ['echo'] },
+    ...(chance.once(4) ? { successCriteria: 'x' } : {}),
+    ...(chance.once(4) ? { maxToolCalls: 1 + chance.below(6) } : {}),
+    ...(chance.once(4) ? { maxTokens: 1 + chance.below(120) } : {}),
+  }
+}
+
+/** With whom a model talks: people, and models that work for it. */
+function talking(chance: Chance, id: string): Draft {
+  return {
+    ...(chance.once(2) ? { clientFacing: true } : {}),
+    ...(chance.once(2) ? { subAgents: [`s_${id}`, `t_${id}`] } : {}),
+  }
+}
+
+function subagentOf(chance: Chance, id: string): Draft {
+  const outputKeys = ['a', ...keys.filter((key) => key !== 'a' && chance.once(3))]
+  const inputKeys = keys.filter(() => chance.once(2))
+  return { id, type: 'subagent', inputKeys, ...modelNode(chance), outputKeys, maxRetries: chance.below(2) }
+}
+
 /** The node that works on the items of a map. */
 function helperOf(chance: Chance, { each, itemKey }: Draft): Draft {
   let node = randomNode(chance, each)
   while (['router', 'map'].includes(node.type)) node = randomNode(chance, each)
   return { ...node, inputKeys: [...node.inputKeys, itemKey] }
-}
-
-/**
- * Answers that depend on nothing but the seed and the call, so that a repeated effect is answered alike; with `by`, on
- * what it says of the effect.
- */
-export function randomWorld(seed: number, by: (effect: Effect) => string = ({ call }) => call): World {
-  const chanceFor = (effect: Effect) =>
-    chanceOf([...by(effect)].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), seed))
-  const list = (chance: Chance) => Array.from({ length: chance.below(5) }, () => chance.below(9))
-  const value = (chance: Chance, key: string) => (key === 'l' && !chance.once(6) ? list(chance) : chance.below(9))
-  const values = (chance: Chance) =>
-    Object.fromEntries(keys.filter(() => !chance.once(8)).map((key) => [key, value(chance, key)]))
-  return {
-    tool(effect) {
-      const chance = chanceFor(effect)
-      return chance.once(8) ? broken() : done(chance.once(20) ? 'no object' : values(chance))
-    },
-    model(effect) {
-      const chance = chanceFor(effect)
-      if (chance.once(12)) return { ok: false, error: { code: 'model_unreachable', message: 'no answer' } }
-      if (effect.purpose !== 'turn') return { ...turn('hm'), object: randomObject(chance, effect.output) }
-      const calls = Array.from({ length: chance.below(3) }, (): [string, unknown] =>
-        chance.once(3)
-          ? [chance.pick(['echo', 'unknown']), { n: chance.below(9) }]
-          : set(chance.pick(keys), chance.below(9)),
-      )
-      const known = effect.tools.find(({ name }) => name === 'set_output')?.inputSchema as Draft
-      if (known && !chance.once(3))
-        for (const key of known.properties.key.enum) calls.push(set(key, value(chance, key)))
-      return turn('hm', ...calls)
-    },
-    decide(effect) {
-      const chance = chanceFor(effect)
-      return { decision: chance.pick(['approve', 'edit', 'reject', 'approve'] as const), values: chance.below(9) }
-    },
-  }
-}
-
-/** An object as the schema wants it, most of the time. */
-function randomObject(chance: Chance, schema: Draft): unknown {
-  if (chance.once(12)) return chance.pick([null, 'e0', {}, { edges: 'e0' }, { edge: 'nowhere', edges: ['nowhere'] }])
-  if (schema.type === 'number') return chance.below(11) / 10
-  if (schema.enum) return chance.pick(schema.enum)
-  if (schema.type === 'array') return schema.items.enum.filter(() => chance.once(2))
-  return Object.fromEntries(
-    Object.keys(schema.properties).map((key) => [key, randomObject(chance, schema.properties[key])]),
-  )
 }

@@ -3,7 +3,8 @@ import { type Effect, type Input, type Memory, next, pendingEffects, type RunSta
 import type { AgentPackage } from '../../src/engine/package.ts'
 import { broken, ends } from './invariants.ts'
 import { answerTo, type Played, play, throughJson } from './play.ts'
-import { type Chance, chanceOf, randomPackage, randomWorld } from './random-package.ts'
+import { type Chance, chanceOf, randomPackage } from './random-package.ts'
+import { randomWorld } from './random-world.ts'
 
 const graphs = 10_000
 const seed = 20260301
@@ -12,6 +13,7 @@ const input = { a: 1, b: 2, l: [3, 1, 2] }
 const wanted = {
   ...{ completed: 1000, rejected: 300, no_edge: 300, visit_limit: 100, step_limit: 20, tool_threw: 100 },
   ...{ iteration_limit: 50, condition_failed: 50, write_conflict: 50, choice_invalid: 20, too_many_items: 10 },
+  ...{ stalled: 10, judge_failed: 50, escalated: 20 },
   ...{ token_limit: 50, tool_call_limit: 50, input_invalid: 50, model_unreachable: 50 },
 }
 
@@ -34,8 +36,12 @@ t.test(`${graphs} random graphs`, async (t) => {
   t.comment(JSON.stringify(Object.fromEntries([...seen].sort((a, b) => b[1] - a[1]))))
   for (const [end, times] of Object.entries(wanted))
     t.ok((seen.get(end) ?? 0) >= times, `${end}: ${seen.get(end)} times`)
-  for (const type of ['branches_joined', 'branch_failed', 'map_item_failed', 'edges_chosen', 'goal_scored'])
+  for (const type of [
+    ...['branches_joined', 'branch_failed', 'map_item_failed', 'edges_chosen', 'goal_scored'],
+    ...['client_input_requested', 'subagent_report', 'judge_verdict'],
+  ])
     t.ok((seen.get(type) ?? 0) >= 500, `${type} in ${seen.get(type)} runs`)
+  t.ok((seen.get('context_compacted') ?? 0) >= 20, `context_compacted in ${seen.get('context_compacted')} runs`)
 })
 
 /** The same package once more, in every other way that must make no difference, or keep what always holds. */
