@@ -3,6 +3,7 @@ import { addMember } from '../support/database.ts'
 import { addTrigger, hourly, runTimers, triggerTests } from '../support/triggers.ts'
 import { until } from '../support/until.ts'
 import { workplace } from '../support/work.ts'
+import { startWorkerProcess } from '../support/worker-process.ts'
 
 // What fires, and what stops it. The database's clock is the only one, so times are written, not waited for.
 const place = await workplace(t)
@@ -49,6 +50,35 @@ t.test('what is missed while nothing fires, by policy', async (t) => {
     acme.tenantId,
   ])
   t.equal(next.n, 4, 'and each comes again')
+})
+
+t.test('a worker sleeps until the next timer is due, and hears of one that is sooner', async (t) => {
+  const acme = await newTenant()
+  const { id } = await addTrigger(place, acme, { ...hourly, name: 'timer' })
+  await dueSince(id, "now() + interval '700 milliseconds'")
+  const timer = await runTimers(t, place, 60_000)
+  await until('it fires at its time, though nobody polls', async () => (await firingsOf(id)).length === 1)
+  const [row] = (
+    await admin.query('select fired_at >= due_at as after from trigger_firings where trigger_id = $1', [id])
+  ).rows
+  t.equal(row.after, true)
+  const { id: sooner } = await addTrigger(place, acme, { ...hourly, name: 'sooner', runImmediately: true })
+  timer.look()
+  await until('the new one fires', async () => (await firingsOf(sooner)).length === 1)
+})
+
+t.test('a worker as it is started fires timers and advances what they start', async (t) => {
+  const acme = await newTenant()
+  const worker = await startWorkerProcess(place)
+  t.teardown(() => worker.signal('SIGKILL', true))
+  const { id } = await addTrigger(place, acme, { ...hourly, name: 'timer', runImmediately: true })
+  const { run } = await until('it fires', async () => {
+    const text = 'select id as run from runs where trigger_id = $1'
+    return await one(text, [id])
+  })
+  await place.arrives(run, 'waiting')
+  worker.signal('SIGTERM')
+  t.equal((await worker.exited).code, 0, 'and ends when it is asked to')
 })
 
 t.test('while its runs are not finished a timer starts no more than it may', async (t) => {

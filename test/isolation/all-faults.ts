@@ -6,6 +6,7 @@ import { codeFaults } from './faults-code.ts'
 import { databaseFaults } from './faults-database.ts'
 import { secretFaults } from './faults-secrets.ts'
 import { toolFaults } from './faults-tools.ts'
+import { triggerFaults } from './faults-triggers.ts'
 
 /** Every defence that is taken away to see its test notice. */
 export const faults: readonly Fault[] = [
@@ -15,5 +16,6 @@ export const faults: readonly Fault[] = [
   chatFaults,
   secretFaults,
   toolFaults,
+  triggerFaults,
   approvalFaults,
 ].flat()

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { request } from 'node:http'
 import t, { type Test } from 'tap'
 import { createWebhookSecret } from '../../src/providers/webhooks.ts'
 import { addMember } from '../support/database.ts'
@@ -143,4 +144,28 @@ t.test('messages that were refused are counted for the organization', async (t) 
     return (await admin.query(text, [actor])).rows[0]
   })
   t.equal(found.tenant_id, acme.tenantId)
+})
+
+t.test('who begins many messages and ends none takes no place of others', async (t) => {
+  const [held, free] = [await newHook(acme), await newHook(beta)]
+  const address = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))
+  const refused: (number | undefined)[] = []
+  const begin = () => {
+    const path = `/v1/hooks/${held.id}`
+    const headers = { 'content-type': 'application/json', 'content-length': '100', 'webhook-signature': 'v1,AAAA' }
+    const sending = request({ host: '127.0.0.1', port: address.port, method: 'POST', path, headers })
+    sending.on('error', () => undefined).on('response', ({ statusCode }) => refused.push(statusCode))
+    sending.write('{')
+    return sending
+  }
+  const begun = Array.from({ length: 12 }, begin)
+  t.teardown(() => begun.map((one) => one.destroy()))
+  const asked = async () => (await send(held, { secrets: [free.secret] })).status
+  await until('no more are let in', () => refused.length === 4)
+  t.same(refused, [429, 429, 429, 429])
+  t.equal(await asked(), 429)
+  t.equal((await send(free)).status, 202, 'another webhook is')
+  for (const one of begun) one.destroy()
+  await until('they are again', async () => (await asked()) === 404)
+  t.equal((await send(held)).status, 202)
 })

@@ -1,4 +1,5 @@
 import type { TenantQueries } from '../../db/queries.ts'
+import { entryPointsOf } from '../../engine/graph.ts'
 import type { Manifest } from '../../engine/schema.ts'
 import { AppError } from '../../errors.ts'
 import type { UploadedFile } from '../../tenancy/route.ts'
@@ -41,7 +42,7 @@ export async function checkStart(
   { input = {}, entryPoint }: SessionStart,
   uploads: readonly UploadedFile[],
 ): Promise<void> {
-  if (entryPoint !== undefined && !Object.hasOwn(manifest.graph.entryPoints ?? {}, entryPoint)) {
+  if (entryPoint !== undefined && !entryPointsOf(manifest.graph).has(entryPoint)) {
     const faults = [{ path: 'entryPoint', reason: 'the agent has no such entry point' }]
     throw new AppError('input_invalid', `the agent has no entry point ${entryPoint}`, { faults })
   }

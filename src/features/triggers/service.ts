@@ -33,7 +33,7 @@ import type {
   TriggerSecret,
   TriggerUpdate,
 } from './schema.ts'
-import { checkSettings, columnsOf, type Kind, settingsIn, settingsOf } from './settings.ts'
+import { checkSettings, columnsOf, type Kind, settingsIn, settingsOf, suggestedBy } from './settings.ts'
 
 export { fireNow, fireTimer, fireWebhook, postponeTimer } from './firing.ts'
 
@@ -70,7 +70,8 @@ export async function listFirings(
 }
 
 /**
- * Adds an enabled trigger whose owner is the caller; of a webhook, its secret is in the answer. Throws input_invalid for
+ * Adds an enabled trigger whose owner is the caller; of a webhook, its secret is in the answer. What is left out is what
+ * the package suggests for the entry point. Throws input_invalid for
  * what the agent's active version would not take, `conflict` for a name that is there and past the most there may be.
  */
 export async function createTrigger(
@@ -80,7 +81,7 @@ export async function createTrigger(
   now: Date,
 ): Promise<TriggerCreated> {
   const { agentId, manifest } = await startableVersion(tenant.as('triggers:write', 'agents:read'), agent, undefined)
-  const settings = settingsOf(kind, given, null)
+  const settings = settingsOf(kind, { ...suggestedBy(manifest, kind, given.entryPoint), ...given }, null)
   await checkSettings(agent, manifest, settings, now)
   const id = await tenant.transaction(async (tx) => {
     if ((await claimName(tx, tenant, settings.name)) >= mostTriggers)

@@ -21,12 +21,6 @@ const ofKind: Readonly<Record<Kind, readonly (keyof TriggerUpdate)[]>> = {
 }
 
 /** What was given over what is there, or over the defaults of the kind. Throws input_invalid for what no such trigger has. */
-export function settingsOf(
-  kind: Kind,
-  given: Omit<TriggerUpdate, 'name'> & { readonly name: string },
-  now: Settings | null,
-): Settings
-export function settingsOf(kind: Kind, given: TriggerUpdate, now: Settings): Settings
 export function settingsOf(kind: Kind, given: TriggerUpdate, now: Settings | null): Settings {
   const others = Object.entries(ofKind).flatMap(([one, names]) => (one === kind ? [] : names))
   const faults: Fault[] = others
@@ -45,6 +39,20 @@ export function settingsOf(kind: Kind, given: TriggerUpdate, now: Settings | nul
     run_immediately: given.runImmediately ?? now?.run_immediately ?? false,
     misfire: given.misfire ?? now?.misfire ?? 'fire_once',
     max_concurrent: given.maxConcurrent ?? now?.max_concurrent ?? (kind === 'timer' ? 1 : 100),
+  }
+}
+
+/** What the package suggests for a trigger of this kind at this entry point; a cron without a zone is meant in UTC. */
+export function suggestedBy({ graph }: Manifest, kind: Kind, entryPoint: string | null | undefined): TriggerUpdate {
+  const entry = graph.asyncEntryPoints?.find(({ id }) => id === entryPoint)
+  if (!entry) return {}
+  const { intervalMinutes, cron, runImmediately } = entry.triggerConfig ?? {}
+  const schedule =
+    cron !== undefined ? { cron, timeZone: 'UTC' } : intervalMinutes !== undefined && { everyMinutes: intervalMinutes }
+  return {
+    ...(entry.maxConcurrent === undefined ? {} : { maxConcurrent: entry.maxConcurrent }),
+    ...(kind === 'timer' && schedule ? { schedule } : {}),
+    ...(kind === 'timer' && runImmediately !== undefined ? { runImmediately } : {}),
   }
 }
 
