@@ -47,7 +47,7 @@ function Question({ approval }: { readonly approval: ApprovalDetail }) {
   const [values, setValues] = useState<unknown>(proposal?.value)
   const [valid, setValid] = useState(true)
   const pending = status === 'pending'
-  const deciding = pending && can('approvals:write')
+  const deciding = pending && can('approvals:write') && approval.mayDecide
   const changed = proposal !== null && values !== proposal.value
   return (
     <Stack gap="lg">
@@ -91,7 +91,9 @@ function Question({ approval }: { readonly approval: ApprovalDetail }) {
       {deciding && <DecisionBar approval={approval} edited={changed ? values : undefined} valid={valid} />}
       {pending && !deciding && (
         <Alert icon={<Icon name="clock" />} color="gray" title="This waits for a decision">
-          Your roles let you read it. An operator or an administrator decides.
+          {can('approvals:write')
+            ? 'Others decide it: the policy asks for them, or you have answered already.'
+            : 'Your roles let you read it. An operator or an administrator decides.'}
         </Alert>
       )}
     </Stack>

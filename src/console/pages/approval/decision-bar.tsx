@@ -36,8 +36,9 @@ export function DecisionBar({ approval, edited, valid }: DecisionBarProps) {
     decide.mutate(
       { decision, payloadHash: approval.payloadHash, reason: reason.trim(), ...values },
       {
-        onSuccess: () => {
-          notifications.show({ title: done[decision], message: approval.title })
+        onSuccess: ({ status }) => {
+          const title = status === 'pending' ? 'Recorded. Others must agree as well.' : done[decision]
+          notifications.show({ title, message: approval.title })
           scrollTo(0, 0)
         },
       },
