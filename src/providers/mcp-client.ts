@@ -101,6 +101,9 @@ function reasonOf(error: unknown): Reason {
     }
     return { code: 'mcp_bad_answer', reason: `it does not speak MCP as expected: ${error.message}` }
   }
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return { code: 'mcp_timeout', reason: 'it did not answer in time' }
+  }
   const { code } = (error as { cause?: { code?: unknown } }).cause ?? (error as { code?: unknown })
   if (typeof code === 'string') return { code: 'mcp_unavailable', reason: `it cannot be reached (${code})` }
   if (error instanceof TypeError) return { code: 'mcp_unavailable', reason: 'it cannot be reached' }

@@ -3,6 +3,7 @@ import { AppError } from '../errors.ts'
 import type { McpCommands } from './mcp-commands.ts'
 import { GroupTransport } from './mcp-stdio.ts'
 import type { Secrets } from './secrets.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** One MCP server of one tenant, as it is configured now. */
 export interface McpTarget {
@@ -55,6 +56,7 @@ interface Watch {
 /** However short the server wants it. */
 const minReconnectMs = 100
 const maxReconnects = 20
+const leaveMs = 1000
 const identity = { name: 'enginex', version: '1' }
 
 /**
@@ -94,12 +96,21 @@ export async function connect(
     for (const tell of told) tell()
   }
   try {
-    await client.connect(transport, { signal, timeout: target.timeoutMs })
+    // The library waits for the server to take its last notification, for as long as that may take.
+    await untilAborted(client.connect(transport, { signal, timeout: target.timeoutMs }), signal)
   } catch (error) {
     await transport.close().catch(() => undefined)
     throw fault ?? error
   }
-  return { client, fault: () => fault, onClose: (tell) => void told.push(tell), close: () => client.close() }
+  return { client, fault: () => fault, onClose: (tell) => void told.push(tell), close: () => leave(client, transport) }
+}
+
+/** Tells the server that its session is over, if it is there to hear it, and closes. */
+async function leave(client: Client, transport: Transport): Promise<void> {
+  if (transport instanceof StreamableHTTPClientTransport) {
+    await untilAborted(transport.terminateSession(), AbortSignal.timeout(leaveMs)).catch(() => undefined)
+  }
+  await client.close()
 }
 
 function transportOf(

@@ -1,5 +1,6 @@
 import { AppError } from '../errors.ts'
 import type { Connection, McpTarget } from './mcp-connection.ts'
+import { untilAborted } from './until-aborted.ts'
 
 export interface PoolOptions {
   readonly perTenant: number
@@ -112,15 +113,4 @@ export class ConnectionPool {
 
 function keyOf({ tenantId, id, version, secrets }: McpTarget): string {
   return JSON.stringify([tenantId, id, version, secrets.fingerprint])
-}
-
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
 }

@@ -27,9 +27,11 @@ t.test('one that never answers', async (t) => {
   const silent = await hostile(t, { before: () => true }, 200)
   await t.rejects(silent.discover(), { code: 'mcp_timeout' })
   await t.rejects(silent.call(), { code: 'mcp_timeout' })
-  const later = await hostile(t, { before: (method) => method === 'tools/call' || method === 'tools/list' }, 200)
-  await t.rejects(later.discover(), { code: 'mcp_timeout' })
-  await t.rejects(later.call(), { code: 'mcp_timeout' })
+  for (const unheard of ['initialize', 'notifications/initialized', 'tools/']) {
+    const later = await hostile(t, { before: (method) => method.startsWith(unheard) }, 200)
+    await t.rejects(later.discover(), { code: 'mcp_timeout' }, unheard)
+    await t.rejects(later.call(), { code: 'mcp_timeout' }, unheard)
+  }
 })
 
 t.test('one that begins an answer and never ends it', async (t) => {

@@ -90,6 +90,22 @@ t.test('a session that the server forgot is begun anew, and the call made once',
   t.same(await mcp.call(target, callOf('echo'), never), { ok: true, output: 'done' })
 })
 
+t.test(
+  'a session that is not needed any more is ended, also when the server does not want to hear of it',
+  async (t) => {
+    const ended: unknown[] = []
+    const server = await serveMcp(t, {}, ({ method, headers }) => {
+      if (method === 'DELETE') ended.push(headers['mcp-session-id'])
+      return method === 'DELETE'
+    })
+    const mcp = testMcp(t, { allow: [server.place] })
+    await mcp.discover(targetOf(server), never)
+    await mcp.call(targetOf(server), callOf('echo'), never)
+    await mcp.close()
+    t.same(ended, ['session-1', 'session-2'])
+  },
+)
+
 t.test('a call carries the same key again when it is repeated', async (t) => {
   const server = await serveMcp(t, { call: ({ _meta }) => said(JSON.stringify(_meta)) })
   const mcp = testMcp(t, { allow: [server.place] })

@@ -15,9 +15,15 @@ export interface McpScript {
 export const echo = { name: 'echo', description: 'Says it again.', inputSchema: { type: 'object' } }
 
 /** The smallest MCP server over HTTP, which does whatever the test wants. */
-export async function serveMcp(t: Pick<Test, 'teardown'>, script: McpScript = {}): Promise<TestServer> {
+export async function serveMcp(
+  t: Pick<Test, 'teardown'>,
+  script: McpScript = {},
+  /** True when it swallows the request and never answers. */
+  swallow: (got: Received) => boolean = () => false,
+): Promise<TestServer> {
   let sessions = 0
   return await serve(t, async (got, response) => {
+    if (swallow(got)) return
     if (got.method !== 'POST') return response.writeHead(405).end()
     const { id, method, params } = JSON.parse(got.body) as { id?: unknown; method: string; params: Params }
     if (script.before?.(method, got, response, id)) return
