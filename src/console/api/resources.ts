@@ -2,6 +2,7 @@ import type { Agent, AgentDetail, AgentVersion, Template } from '../../features/
 import type { Approval, ApprovalDetail } from '../../features/approvals/schema.ts'
 import type { AuditEntry } from '../../features/audit/schema.ts'
 import type { Member } from '../../features/members/schema.ts'
+import type { ChatMessage } from '../../features/messages/schema.ts'
 import type { Organization, OwnOrganization, Profile } from '../../features/organizations/schema.ts'
 import type { Report, ReportDocument } from '../../features/reports/schema.ts'
 import type { Step } from '../../features/runs/schema.ts'
@@ -35,6 +36,7 @@ export const resources = {
   templates: at<{ items: Template[] }>('/v1/templates'),
   sessions: (query: { agent?: string; limit?: number } = {}) => at<Page<Session>>('/v1/sessions', query),
   session: (id: string) => at<SessionDetail>(`/v1/sessions/${part(id)}`),
+  messages: (sessionId: string) => at<Page<ChatMessage>>(`/v1/sessions/${part(sessionId)}/messages`),
   steps: (runId: string) => at<{ items: Step[] }>(`/v1/runs/${part(runId)}/steps`),
   approvals: (query: { status?: string; sessionId?: string; limit?: number } = {}) =>
     at<Page<Approval>>('/v1/approvals', query),
@@ -57,6 +59,7 @@ export const deeds = {
   deployTemplate: (name: string) => `/v1/templates/${part(name)}/deploy`,
   startSession: '/v1/sessions',
   run: (sessionId: string, verb: 'pause' | 'resume' | 'cancel') => `/v1/sessions/${part(sessionId)}/${verb}`,
+  answer: (sessionId: string) => `/v1/sessions/${part(sessionId)}/messages`,
   decide: (approvalId: string) => `/v1/approvals/${part(approvalId)}/decision`,
 } as const
 

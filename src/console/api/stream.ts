@@ -2,11 +2,14 @@ import type { SessionEvent } from '../../features/sessions/schema.ts'
 import type { Api } from './client.ts'
 import { isPassing, Problem } from './problem.ts'
 import { files } from './resources.ts'
+import type { TextFrame } from './writing.ts'
 
 export type StreamState = 'connecting' | 'live' | 'interrupted'
 
 export interface StreamListener {
   onEvents(events: readonly SessionEvent[]): void
+  /** What models are writing; it is not repeated after an interruption. */
+  onTexts(texts: readonly TextFrame[]): void
   onState(state: StreamState): void
   /** The server says that coming back is of no use. */
   onRefused(error: unknown): void
@@ -36,10 +39,12 @@ async function follow(api: Api, sessionId: string, listener: StreamListener, sto
     try {
       const body = await api.open(files.stream(sessionId), last > 0 ? { 'last-event-id': String(last) } : {}, signal)
       listener.onState('live')
-      for await (const events of readFrames(body, () => connection.abort())) {
+      for await (const { events, texts } of readFrames(body, () => connection.abort())) {
         failures = 0
+        if (stop.aborted) continue
+        if (texts.length > 0) listener.onTexts(texts)
         const fresh = events.filter((event) => event.id > last)
-        if (stop.aborted || fresh.length === 0) continue
+        if (fresh.length === 0) continue
         last = fresh.at(-1)!.id
         listener.onEvents(fresh)
       }
@@ -58,8 +63,13 @@ function isConnectionLoss(error: unknown): boolean {
   return error instanceof TypeError || (error instanceof DOMException && error.name === 'AbortError')
 }
 
-/** The events of each chunk that arrives, together, so that a long replay is one change of the page. */
-async function* readFrames(body: ReadableStream<Uint8Array>, onSilence: () => void): AsyncGenerator<SessionEvent[]> {
+interface Chunk {
+  readonly events: readonly SessionEvent[]
+  readonly texts: readonly TextFrame[]
+}
+
+/** What each chunk that arrives holds, together, so that a long replay is one change of the page. */
+async function* readFrames(body: ReadableStream<Uint8Array>, onSilence: () => void): AsyncGenerator<Chunk> {
   const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader()
   let buffer = ''
   let timer = setTimeout(onSilence, silenceMs)
@@ -72,7 +82,7 @@ async function* readFrames(body: ReadableStream<Uint8Array>, onSilence: () => vo
       buffer += value
       const frames = buffer.split('\n\n')
       buffer = frames.pop() ?? ''
-      yield frames.flatMap(eventOf)
+      yield chunkOf(frames)
     }
   } finally {
     clearTimeout(timer)
@@ -80,12 +90,17 @@ async function* readFrames(body: ReadableStream<Uint8Array>, onSilence: () => vo
   }
 }
 
-/** Comments and frames without an id, such as text deltas, are no events that stay. */
-function eventOf(frame: string): SessionEvent[] {
-  const lines = frame.split('\n')
-  const data = lines.filter((line) => line.startsWith('data: ')).map((line) => line.slice(6))
-  if (data.length === 0 || !lines.some((line) => line.startsWith('id: '))) return []
-  return [JSON.parse(data.join('\n')) as SessionEvent]
+/** Frames with an id are events, which stay; those without are text, and comments are nothing. */
+function chunkOf(frames: readonly string[]): Chunk {
+  const [events, texts]: [SessionEvent[], TextFrame[]] = [[], []]
+  for (const frame of frames) {
+    const lines = frame.split('\n')
+    const data = lines.filter((line) => line.startsWith('data: ')).map((line) => line.slice(6))
+    if (data.length === 0) continue
+    if (lines.some((line) => line.startsWith('id: '))) events.push(JSON.parse(data.join('\n')))
+    else if (lines.includes('event: llm_text_delta')) texts.push(JSON.parse(data.join('\n')))
+  }
+  return { events, texts }
 }
 
 function pause(ms: number, stop: AbortSignal): Promise<void> {

@@ -2,9 +2,10 @@ import { useEffect, useReducer, useState } from 'react'
 import type { SessionEvent } from '../../features/sessions/schema.ts'
 import { useApi, useRefresh } from './hooks.ts'
 import { followSession, type StreamState } from './stream.ts'
+import { settled, type Writing, written } from './writing.ts'
 
 /** What changed on the page when an event of this kind came; text and iterations change nothing else. */
-const refreshed = /^(execution|node_loop_(started|completed)|approval|report|session)/
+const refreshed = /^(execution|node_loop_(started|completed)|approval|report|session|client_input)/
 const refreshMs = 300
 
 /** A session's events so far, live; the session, its steps, approvals and reports are read again as they change. */
@@ -12,6 +13,7 @@ export function useSessionEvents(sessionId: string) {
   const api = useApi()
   const refresh = useRefresh()
   const [events, append] = useReducer((all: SessionEvent[], more: readonly SessionEvent[]) => all.concat(more), [])
+  const [writing, setWriting] = useState<readonly Writing[]>([])
   const [state, setState] = useState<StreamState>('connecting')
   const [refusal, setRefusal] = useState<unknown>(null)
   useEffect(() => {
@@ -25,8 +27,10 @@ export function useSessionEvents(sessionId: string) {
     const stop = followSession(api, sessionId, {
       onEvents(more) {
         append(more)
+        setWriting((all) => settled(all, more))
         if (more.some(({ type }) => refreshed.test(type))) soon()
       },
+      onTexts: (texts) => setWriting((all) => texts.reduce(written, all)),
       onState: setState,
       onRefused: setRefusal,
     })
@@ -35,5 +39,5 @@ export function useSessionEvents(sessionId: string) {
       clearTimeout(timer)
     }
   }, [api, refresh, sessionId])
-  return { events, state, refusal }
+  return { events, writing, state, refusal }
 }

@@ -15,6 +15,7 @@ import { bytes, humanize } from '../parts/text.ts'
 import { Time } from '../parts/time.tsx'
 import { useDownload } from '../parts/use-download.ts'
 import { Value } from '../parts/value.tsx'
+import { Chat } from './session/chat.tsx'
 import { EventList } from './session/event-list.tsx'
 import { RunActions } from './session/run-actions.tsx'
 import { Steps } from './session/steps.tsx'
@@ -40,7 +41,7 @@ export default function Session({ sessionId }: { readonly sessionId: string }) {
 
 function Detail({ session }: { readonly session: SessionDetail }) {
   const to = useTo()
-  const { events, state, refusal } = useSessionEvents(session.id)
+  const { events, writing, state, refusal } = useSessionEvents(session.id)
   const { run, agent, version, createdAt, createdBy } = session
   return (
     <Stack gap="lg">
@@ -64,6 +65,7 @@ function Detail({ session }: { readonly session: SessionDetail }) {
         </Alert>
       )}
       <Pending sessionId={session.id} />
+      <Chat sessionId={session.id} writing={writing} />
       <Reports sessionId={session.id} />
       <Grid gap="lg">
         <Grid.Col span={{ base: 12, md: 5 }}>

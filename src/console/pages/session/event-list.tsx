@@ -113,9 +113,13 @@ const names: Readonly<Record<string, string>> = {
   approval_requested: 'Asks a person:',
   approval_decided: 'A person decided:',
   report_written: 'Report written by',
+  client_input_requested: 'Asks in the chat:',
+  client_input_received: 'Answered in the chat:',
+  session_started: 'Session started by',
+  task_updated: 'Plan changed by',
 }
 
-const silent = /(^|_)id$|Id$|^(call|step|nodeType|condition|title)$/
+const silent = /(^|_)id$|Id$|^(call|step|nodeType|condition|title|prompt)$/
 
 /** Small facts of an event on one line; ids and what is as usual say nothing to people. */
 function detailsOf({ data, nodeId }: SessionEvent): string {
