@@ -13,6 +13,10 @@ import type { Manifest, Node } from './schema.ts'
 import { skillFile } from './skills.ts'
 
 type Files = ReadonlyMap<string, string>
+type FunctionNode = Node & { type: 'function' }
+
+/** Of a secret that is filled in when a request leaves. */
+const placeholder = /\{\{ *credentials\.([A-Za-z0-9_-]+)/g
 
 /** Tools that a model gets by another property of its node, and which one. */
 const given: Readonly<Record<string, string>> = {
@@ -25,7 +29,7 @@ const forModels: readonly string[] = [loadSkill, askUser, setOutput, delegate]
 export function checkToolNames(node: Node, path: string, manifest: Manifest, files: Files): GraphFault[] {
   if (node.type === 'function') {
     const reason = functionFault(node.tool) ?? nameFault(node.tool, manifest, files)
-    return reason ? [{ path: `${path}/tool`, reason }] : checkArguments(node, path)
+    return reason ? [{ path: `${path}/tool`, reason }] : checkArguments(node, path, manifest)
   }
   if (!('tools' in node)) return []
   return (node.tools ?? []).flatMap((name, at) => {
@@ -52,14 +56,23 @@ function nameFault(name: string, { tools = [], mcpServers = [] }: Manifest, file
 }
 
 /** What a function gives its tool: input keys and fixed arguments. */
-function checkArguments(node: Node & { type: 'function' }, path: string): GraphFault[] {
+function checkArguments(node: FunctionNode, path: string, { requiredCredentials = [] }: Manifest): GraphFault[] {
   const { tool, inputKeys = [], arguments: fixed = {} } = node
   const twice = inputKeys.flatMap((key, at) =>
     Object.hasOwn(fixed, key)
       ? [{ path: `${path}/inputKeys/${at}`, reason: `"${key}" stands in arguments as well` }]
       : [],
   )
-  if (twice.length > 0) return twice
+  const known = new Set(requiredCredentials.map(({ name }) => name))
+  const unknown = Object.entries(fixed).flatMap(([key, value]) =>
+    [...JSON.stringify(value).matchAll(placeholder)]
+      .filter(([, name]) => !known.has(name as string))
+      .map(([, name]) => ({
+        path: `${path}/arguments/${key}`,
+        reason: `there is no "${name}" in requiredCredentials`,
+      })),
+  )
+  if (twice.length + unknown.length > 0) return [...twice, ...unknown]
   const schema = platformTools.get(tool)?.inputSchema as { properties: object; required: readonly string[] } | undefined
   const given = new Set([...inputKeys, ...Object.keys(fixed)])
   const lacking = schema?.required.find((key) => !given.has(key))

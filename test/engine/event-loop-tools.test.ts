@@ -57,7 +57,7 @@ t.test('tools of MCP servers', async (t) => {
 t.test('tools of the platform', async (t) => {
   const wants = (node: Draft) => Object.assign(node, { tools: ['http', 'set_task', 'write_report'] })
   const get: [string, unknown] = ['http', { url: 'https://x.example', headers: { a: '{{credentials.shop.token}}' } }]
-  const played = talk([turn(get, ['set_task', { title: 'x', status: 'open' }]), end], {}, wants)
+  const played = talk([turn(get, ['set_task', { key: 'a', title: 'x', status: 'pending' }]), end], {}, wants)
   t.match(tools(played), [
     { tool: 'http', input: { headers: { a: '{{credentials.shop.token}}' } }, timeoutMs: 60_000 },
     { tool: 'set_task' },
@@ -68,7 +68,7 @@ t.test('tools of the platform', async (t) => {
     ['http', { url: 'https://x.example', method: 'BREW' }],
     ['http', { url: 'https://x.example', headers: { a: 1 } }],
     ['http', { url: 'https://x.example', file: '/etc/passwd' }],
-    ['set_task', { title: 'x', status: 'late' }],
+    ['set_task', { key: 'a', title: 'x', status: 'late' }],
     ['write_report', { report: 'x' }],
   ]
   for (const call of wrong) {
@@ -88,6 +88,7 @@ t.test('a function with fixed arguments', async (t) => {
         ...{ id: 'answer', type: 'function', tool: 'http', inputKeys: ['body'], outputKeys: ['reply'] },
         arguments: { url: 'https://x.example', headers: { a: '{{credentials.shop.token}}' } },
       }
+      draft.requiredCredentials = [{ name: 'shop', type: 'api_key' }]
       draft.input.properties = { body: {}, url: {} }
       draft.input.required = []
     },
