@@ -42,7 +42,8 @@ export function badState({ status, activations, forks }: RunState): string | und
 }
 
 function badTransition({ manifest }: AgentPackage, { state, status, effects }: Transition): string | undefined {
-  const { maxTokens = Number.POSITIVE_INFINITY, maxToolCalls = Number.POSITIVE_INFINITY } = manifest.graph.loopConfig!
+  const { maxTokens = Number.POSITIVE_INFINITY, maxToolCalls = Number.POSITIVE_INFINITY } =
+    manifest.graph.loopConfig ?? {}
   const { inputTokens, outputTokens, toolCalls } = state.used
   if (effects.some(({ kind }) => kind === 'model') && inputTokens + outputTokens >= maxTokens)
     return `a model was asked after ${inputTokens + outputTokens} tokens`
@@ -81,9 +82,10 @@ function badEnd({ last, transitions, effects }: Played): string | undefined {
 }
 
 function overLimit({ manifest }: AgentPackage, { last, effects }: Played): string | undefined {
-  const { nodes, loopConfig } = manifest.graph
+  const { nodes, loopConfig = {} } = manifest.graph
+  const { maxSteps = 100, maxIterations = 10 } = loopConfig
   const total = Object.values(last.state.visits).reduce((sum, count) => sum + count, 0)
-  if (total > loopConfig!.maxSteps!) return `${total} steps`
+  if (total > maxSteps) return `${total} steps`
   for (const node of nodes) {
     const visits = last.state.visits[node.id] ?? 0
     if (visits > (node.maxVisits ?? Number.POSITIVE_INFINITY)) return `${visits} visits of ${node.id}`
@@ -93,7 +95,7 @@ function overLimit({ manifest }: AgentPackage, { last, effects }: Played): strin
     for (const effect of effects.filter(({ nodeId }) => nodeId === node.id)) {
       if (effect.kind === 'message') turns.set(effect.step, 0)
       if (isTurn(effect)) turns.set(effect.step, (turns.get(effect.step) ?? 0) + 1)
-      const most = loopConfig!.maxIterations! * ((node.maxRetries ?? 0) + 1)
+      const most = maxIterations * ((node.maxRetries ?? 0) + 1)
       if ((turns.get(effect.step) ?? 0) > most) return `more than ${most} turns of ${node.id}`
     }
     const map = node.type === 'map' ? node : undefined
@@ -104,7 +106,7 @@ function overLimit({ manifest }: AgentPackage, { last, effects }: Played): strin
 
 /** Every conversation is one that providers take, and none is longer than it may be; no visit uses more than it may. */
 function badConversation({ manifest }: AgentPackage, { transitions, effects }: Played): string | undefined {
-  const { maxHistoryTokens = 32_000 } = manifest.graph.loopConfig!
+  const { maxHistoryTokens = 32_000 } = manifest.graph.loopConfig ?? {}
   for (const effect of effects) {
     if (effect.kind !== 'model' || effect.purpose !== 'turn') continue
     const problem = unpaired(effect.messages)
@@ -134,7 +136,7 @@ function badBranches({ manifest }: AgentPackage, { last, transitions }: Played):
     if ((start?.data['branches'] as unknown[] | undefined)?.length !== branches.length)
       return `fork ${data['step']} lost a branch`
   }
-  const failed = last.status === 'failed' || manifest.graph.branchFailurePolicy === 'fail_all'
+  const failed = last.status === 'failed' || manifest.graph.branchFailurePolicy !== 'continue_others'
   const lost = of('branches_started').find(({ data }) => !joined.includes(data['step']))
   return lost && !failed ? `fork ${lost.data['step']} never came together` : undefined
 }
