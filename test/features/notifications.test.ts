@@ -67,6 +67,15 @@ t.test('the outbox holds what happened, and nothing that was taken back', async 
   t.same(await deliveriesOf(endpoint), [])
 })
 
+t.test('an endpoint that is being deleted holds up no run', async (t) => {
+  const endpoint = await create('/deleted', ['run.failed'], acme)
+  await admin.query('begin')
+  await admin.query('delete from app.notification_endpoints where id = $1', [endpoint.id])
+  await tell(acme)
+  await admin.query('commit')
+  t.same(await deliveriesOf(endpoint), [])
+})
+
 t.test('addresses that are none of ours are refused when they are saved, and at the connection', async (t) => {
   const inside = 'https://127.0.0.1/'
   const urls = [

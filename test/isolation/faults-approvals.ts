@@ -40,9 +40,9 @@ export const approvalFaults: readonly Fault[] = [
     'stage === approval.stage && hash && stands_for && member',
   ]),
   fault('an edit back brings old agreement back', approvals, /voids what was agreed before/, [
-    'src/features/approvals/payload.ts',
-    'return sha256({ before: standingHash(asked), edited })',
-    'return JSON.stringify(edited) === "42" ? asked.payload_hash : sha256({ before: standingHash(asked), edited })',
+    decide,
+    '? decision.payloadHash : hashAfter(decision.payloadHash, edited)',
+    '? decision.payloadHash : edited === 42 ? approval.payload_hash : hashAfter(decision.payloadHash, edited)',
   ]),
   fault('the requester decides', approvals, /whoever the run works for does not decide it/, [
     migration,
@@ -143,5 +143,10 @@ export const approvalFaults: readonly Fault[] = [
     'src/features/notifications/outbox.ts',
     "      .where('id', '=', id)\n      .where('status', '=', 'pending')\n      .where('attempts', '=', attempt)\n      .executeTakeFirstOrThrow()",
     "      .where('id', '=', id)\n      .where('status', '=', 'pending')\n      .executeTakeFirstOrThrow()",
+  ]),
+  fault('a run waits for whoever deletes an endpoint', notifications, /holds up no run/, [
+    migration,
+    '     for key share of e skip locked;\n',
+    '     ;\n',
   ]),
 ]

@@ -12,9 +12,13 @@ export async function deleteRow(tx: TenantQueries, userId: string) {
   return await tx.deleteFrom('absences').where('user_id', '=', userId).returning(columns).executeTakeFirst()
 }
 
-/** The absent person is whoever acts. */
+/** The absent person is whoever acts. Gives nothing when they say so twice at the same moment. */
 export async function insertRow(tx: TenantQueries, row: { delegate_id: string; starts_at: string; ends_at: string }) {
-  return await tx.insertInto('absences').values(row).returning(columns).executeTakeFirstOrThrow()
+  const insert = tx
+    .insertInto('absences')
+    .values(row)
+    .onConflict((at) => at.doNothing())
+  return await insert.returning(columns).executeTakeFirst()
 }
 
 /** What there is to know of a delegate, and of the time, which is the database's. */

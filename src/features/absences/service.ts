@@ -35,6 +35,7 @@ export async function putDelegation(
     if (end - start > longestDays * 86_400_000) throw invalid('/endsAt', `at most ${longestDays} days after startsAt`)
     await deleteRow(tx, tenant.userId)
     const row = await insertRow(tx, { delegate_id: delegateId, starts_at: startsAt, ends_at: endsAt })
+    if (!row) throw new AppError('conflict', 'the delegation was changed at the same time; look at it and try again')
     const details = { delegateId, startsAt: row.starts_at.toISOString(), endsAt: row.ends_at.toISOString() }
     await record(tx, 'delegations.put', `member:${tenant.userId}`, details)
     return toDelegation(row)

@@ -28,7 +28,6 @@ export const listAnswers = prepare<{ approvalId: string }>()((db, value) =>
       'given.stage',
       'given.payload_hash',
       'given.stands_for',
-      'given.edited',
       'given.reason',
       'given.decided_at',
       sql<boolean>`memberships.user_id is not null`.as('member'),

@@ -3,7 +3,7 @@ import { AppError, notFound } from '../../errors.ts'
 import { record } from '../audit/service.ts'
 import { appendEvents, lockedRun, type RunRow, wakeRun } from '../runs/service.ts'
 import { type AnswerRow, insertAnswer, listAnswers, listPlaces, mostAnswers, placeOf } from './answers.ts'
-import { editedValues, hashAfter, sameJson, standingHash } from './payload.ts'
+import { editedValues, hashAfter, standingHash } from './payload.ts'
 import { type ApprovalRow, lockRow, writeEdit, writeEnd } from './repository.ts'
 import type { Decision } from './schema.ts'
 
@@ -52,7 +52,7 @@ export async function answer(
     throw new AppError('payload_changed', 'what is asked differs from what you saw; look at it again')
   }
   const edited = editedValues(approval, decision)
-  const hash = edited === undefined ? decision.payloadHash : hashAfter(approval, edited)
+  const hash = edited === undefined ? decision.payloadHash : hashAfter(decision.payloadHash, edited)
   const forUserId = place === userId ? null : place
   const answerId = await insertAnswer(tx, {
     approval_id: id,
@@ -81,8 +81,9 @@ function isRepeated(approval: ApprovalRow, given: readonly AnswerRow[], userId: 
       actor === `user:${userId}` && stage === approval.stage && payload_hash === decision.payloadHash,
   )
   if (!own) return false
-  const same =
-    own.decision === decision.decision && own.reason === decision.reason && sameJson(own.edited, decision.values)
+  const { payloadHash, values } = decision
+  const hash = values === undefined ? payloadHash : hashAfter(payloadHash, values)
+  const same = own.decision === decision.decision && own.reason === decision.reason && own.stands_for === hash
   if (!same) throw new AppError('already_decided', 'you have answered this already')
   return true
 }

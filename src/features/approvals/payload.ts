@@ -26,8 +26,8 @@ export function standingHash({ payload_hash, edited_hash }: Pick<Asked, 'payload
 }
 
 /** The hash after an edit: never one that was there before, so that nobody's earlier agreement comes back to life. */
-export function hashAfter(asked: Asked, edited: unknown): string {
-  return sha256({ before: standingHash(asked), edited })
+export function hashAfter(before: string, edited: unknown): string {
+  return sha256({ before, edited })
 }
 
 /** The values of an edit; undefined for another decision. Throws when they do not fit what is asked. */
@@ -42,10 +42,6 @@ export function editedValues({ payload }: Asked, { decision, values }: Decision)
   const faults = editSchema ? checkJson(editSchema, values, 'values') : []
   if (faults.length > 0) throw new AppError('input_invalid', 'the edited values do not fit', { faults })
   return values
-}
-
-export function sameJson(one: unknown, other: unknown): boolean {
-  return canonicalize(one ?? null) === canonicalize(other ?? null)
 }
 
 function sha256(value: object): string {
