@@ -1699,7 +1699,9 @@ declare
 begin
   insert into app.notification_deliveries (endpoint_id, type, data)
   select e.id, v_type, v_data from app.notification_endpoints e
-   where e.tenant_id = new.tenant_id and e.enabled and v_type = any (e.events);
+   where e.tenant_id = new.tenant_id and e.enabled and v_type = any (e.events)
+     -- One that is being deleted hears nothing more; no run waits for that, or fails of it.
+     for key share of e skip locked;
   get diagnostics v_hooks = row_count;
   -- A question goes to those who may answer it, everything else to whoever is behind the run.
   insert into app.notification_deliveries (user_id, type, data)
