@@ -40,8 +40,8 @@ export interface ItemsState {
   readonly total: number
   readonly begun: number
   readonly failed: number
-  /** Of the first item that failed. */
-  readonly error: Failure | null
+  /** Of those that failed the first in the list, whichever failed first. */
+  readonly failure: { readonly item: number; readonly error: Failure } | null
 }
 
 /** What an activation does after its node is done: asks whether to go on, asks which way, or has the run scored. */

@@ -60,7 +60,12 @@ export function randomPackage(chance: Chance, without: Without = {}): AgentPacka
   if (chance.once(3)) ends.push(nodes.push(randomNode(chance, `n${count}`)) - 1)
   const edges = randomEdges(chance, nodes, ends, without)
   for (const end of ends) nodes[end].endsAs = chance.once(3) ? 'rejected' : 'completed'
-  for (const node of [...nodes]) if (node.type === 'map') nodes.push(helperOf(chance, node))
+  for (const node of [...nodes]) {
+    if (node.type !== 'map') continue
+    // Of several that fail, the first in time decides.
+    if (without.counting) node.onItemFailure = 'continue'
+    nodes.push(helperOf(chance, node))
+  }
   for (const node of [...nodes]) for (const id of node.subAgents ?? []) nodes.push(subagentOf(chance, id))
   draft.input = { type: 'object', properties: Object.fromEntries(keys.map((key) => [key, {}])) }
   draft.goal.successCriteria = Array.from({ length: chance.once(3) ? chance.below(3) : 0 }, (_, index) => {

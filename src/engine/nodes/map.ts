@@ -26,8 +26,8 @@ export const mapNode: Behaviour<MapNode> = {
     if (!list) return failed('input_invalid', `"${over}" is not a list`)
     if (list.length > maxItems)
       return failed('too_many_items', `"${over}" has ${list.length} items, more than ${maxItems}`)
-    if (list.length === 0) return finish(scene, { total: 0, begun: 0, failed: 0, error: null })
-    const items: ItemsState = { total: list.length, begun: 0, failed: 0, error: null }
+    if (list.length === 0) return finish(scene, { total: 0, begun: 0, failed: 0, failure: null })
+    const items: ItemsState = { total: list.length, begun: 0, failed: 0, failure: null }
     return beginItems(scene, { ...activation, items }, Math.min(concurrency, list.length))
   },
 
@@ -42,7 +42,7 @@ export const mapNode: Behaviour<MapNode> = {
     const item = pending.item ?? 0
     if (!result.ok && (scene.node.onItemFailure ?? 'fail') === 'fail') return failedItem(item, result.error)
     if (!result.ok) scene.emit('map_item_failed', { item, error: result.error })
-    const now = result.ok ? items : { ...items, failed: items.failed + 1, error: items.error ?? result.error }
+    const now = result.ok ? items : withFailure(items, item, result.error)
     const kept = { [item]: result.ok ? result.output : null }
     if (now.begun < now.total) return { ...beginItems(scene, { ...activation, items: now }, 1), keep: kept }
     if (activation.pending.length > 0) return { activation: { ...activation, items: now }, keep: kept }
@@ -66,10 +66,18 @@ function beginItems(scene: MapScene, activation: Activation, count: number) {
 }
 
 function finish({ node, recall }: MapScene, items: ItemsState, last: Readonly<Record<number, unknown>> = {}): Progress {
-  const { total, error } = items
-  if (error && items.failed === total) return failed(error.code, `every item failed, the first: ${error.message}`)
+  const { total, failure } = items
+  if (failure && items.failed === total) {
+    const { code, message } = failure.error
+    return failed(code, `every item failed, the first: ${message}`)
+  }
   const results = Array.from({ length: total }, (_, item) => (item in last ? last[item] : (recall(item) ?? null)))
   return completed(Object.fromEntries((node.outputKeys ?? []).map((key) => [key, results])))
+}
+
+function withFailure(items: ItemsState, item: number, error: Failure): ItemsState {
+  const { failed, failure } = items
+  return { ...items, failed: failed + 1, failure: failure && failure.item < item ? failure : { item, error } }
 }
 
 function failedItem(item: number, { code, message }: Failure): Progress {
