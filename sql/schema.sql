@@ -671,7 +671,7 @@ grant insert, select on app.runs to enginex_backup;
 grant select, update on app.runs to enginex_doors;
 grant insert (session_id, seq, forked_from_run, forked_from_seq, trigger_id) on app.runs to enginex_app;
 grant update (status, requested, epoch, worker_id, seq, current_node, error, queued_at, heartbeat_at, finished_at, takeovers, worked_ms, score) on app.runs to enginex_app;
-grant select (tenant_id, id, status, epoch, created_by) on app.runs to enginex_guard;
+grant select (tenant_id, id, status, epoch, created_by, requested_by) on app.runs to enginex_guard;
 grant update (epoch) on app.runs to enginex_guard;
 
 create table app.session_events (
@@ -1144,11 +1144,14 @@ declare
   v_granted boolean;
 begin
   perform app.enter_run(p_tenant, p_run, p_epoch);
+  -- What a service account starts has no person behind it; it is the starter itself.
   select m.roles && p.roles into v_granted
-    from app.memberships m join app.role_permissions p on p.permission = p_permission
-   where m.tenant_id = p_tenant and m.status = 'active' 
+    from app.runs r
+    join app.memberships m on m.tenant_id = r.tenant_id and m.status = 'active'
+     and m.user_id = coalesce(r.requested_by, substring(r.created_by from '^service-account:([0-9a-f-]{36})$')::uuid)
+    join app.role_permissions p on p.permission = p_permission
      and p_permission in ('runs:read', 'runs:write', 'agents:read', 'reports:read')
-     and m.user_id = substring(app.requester_of(p_run) from '^(?:user|service-account):([0-9a-f-]{36})$')::uuid;
+   where r.tenant_id = p_tenant and r.id = p_run;
   if v_granted is not true then raise exception 'the starter of the run may not' using errcode = 'TN405'; end if;
 end $function$;
 alter function app.enter_starter(uuid,uuid,integer,text) owner to enginex_guard;
@@ -1479,29 +1482,6 @@ begin
 end $function$;
 alter function app.record_transition(uuid,uuid,integer,jsonb,json,jsonb,jsonb) owner to enginex_owner;
 grant execute on function app.record_transition(uuid,uuid,integer,jsonb,json,jsonb,jsonb) to enginex_app;
-
-CREATE OR REPLACE FUNCTION app.requester_of(p_run uuid)
- RETURNS text
- LANGUAGE sql
- STABLE
- SET search_path TO ''
-AS $function$
-  with recursive up (created_by, distance) as (
-    select r.created_by, 1 from app.runs r where r.tenant_id = app.tenant_id() and r.id = p_run
-    union all
-    select coalesce(r.created_by, m.kind || ':' || m.user_id), up.distance + 1
-      from up
-      left join app.runs r on r.tenant_id = app.tenant_id()
-                          and r.id = case when up.created_by like 'run:%' then substr(up.created_by, 5)::uuid end
-      left join app.triggers g on g.tenant_id = app.tenant_id()
-                              and g.id = case when up.created_by like 'trigger:%' then substr(up.created_by, 9)::uuid end
-      left join app.memberships m on m.tenant_id = app.tenant_id() and m.user_id = g.owner
-     where up.distance < 10 and coalesce(r.id, m.user_id) is not null
-  )
-  select created_by from up order by distance desc limit 1
-$function$;
-alter function app.requester_of(uuid) owner to enginex_owner;
-grant execute on function app.requester_of(uuid) to enginex_app, enginex_guard;
 
 CREATE OR REPLACE FUNCTION app.seats_of(p_user uuid)
  RETURNS TABLE(seat_id uuid, roles text[], names text[])

@@ -1,39 +1,23 @@
 -- A supervisor's run acts for whoever started it, and never beyond what that person may do at this moment.
 grant create on schema app to enginex_guard;
 
--- Who is behind a run: a run that another run started belongs to whoever is behind that one, and one that a trigger
--- started to the trigger's owner. Invoker's rights: row level security decides whose runs there are.
-create function app.requester_of(p_run uuid) returns text language sql stable set search_path = '' as $$
-  with recursive up (created_by, distance) as (
-    select r.created_by, 1 from app.runs r where r.tenant_id = app.tenant_id() and r.id = p_run
-    union all
-    select coalesce(r.created_by, m.kind || ':' || m.user_id), up.distance + 1
-      from up
-      left join app.runs r on r.tenant_id = app.tenant_id()
-                          and r.id = case when up.created_by like 'run:%' then substr(up.created_by, 5)::uuid end
-      left join app.triggers g on g.tenant_id = app.tenant_id()
-                              and g.id = case when up.created_by like 'trigger:%' then substr(up.created_by, 9)::uuid end
-      left join app.memberships m on m.tenant_id = app.tenant_id() and m.user_id = g.owner
-     where up.distance < 10 and coalesce(r.id, m.user_id) is not null
-  )
-  select created_by from up order by distance desc limit 1
-$$;
-grant execute on function app.requester_of to enginex_app, enginex_guard;
-
 -- Opens a run's scope for a deed of its starter: app.enter_run, and then the starter's membership as app.enter asks for
 -- it. A run may read and start in a person's name, and nothing else: it decides no approval, whoever started it.
-grant select (created_by) on app.runs to enginex_guard;
+grant select (created_by, requested_by) on app.runs to enginex_guard;
 create function app.enter_starter(p_tenant uuid, p_run uuid, p_epoch integer, p_permission text) returns void
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_granted boolean;
 begin
   perform app.enter_run(p_tenant, p_run, p_epoch);
+  -- What a service account starts has no person behind it; it is the starter itself.
   select m.roles && p.roles into v_granted
-    from app.memberships m join app.role_permissions p on p.permission = p_permission
-   where m.tenant_id = p_tenant and m.status = 'active' 
+    from app.runs r
+    join app.memberships m on m.tenant_id = r.tenant_id and m.status = 'active'
+     and m.user_id = coalesce(r.requested_by, substring(r.created_by from '^service-account:([0-9a-f-]{36})$')::uuid)
+    join app.role_permissions p on p.permission = p_permission
      and p_permission in ('runs:read', 'runs:write', 'agents:read', 'reports:read')
-     and m.user_id = substring(app.requester_of(p_run) from '^(?:user|service-account):([0-9a-f-]{36})$')::uuid;
+   where r.tenant_id = p_tenant and r.id = p_run;
   if v_granted is not true then raise exception 'the starter of the run may not' using errcode = 'TN405'; end if;
 end $$;
 grant execute on function app.enter_starter to enginex_app;

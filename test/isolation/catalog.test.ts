@@ -164,7 +164,7 @@ t.test('the guard reads what it must ask, column by column', async (t) => {
   t.same(await privilegesOf('enginex_guard'), [
     'memberships: SELECT of kind, roles, status, tenant_id, tokens_not_before, user_id',
     'role_permissions: SELECT',
-    'runs: SELECT of created_by, epoch, id, status, tenant_id, UPDATE of epoch',
+    'runs: SELECT of created_by, epoch, id, requested_by, status, tenant_id, UPDATE of epoch',
     'tenants: SELECT of status, tenant_id',
     'triggers: SELECT of enabled, id, owner, tenant_id, UPDATE of owner',
   ])
@@ -239,7 +239,6 @@ t.test('the application may call the doors, the entries and a few helpers', asyn
     'notify_change',
     'person_behind',
     'record_transition',
-    'requester_of',
     'seats_of',
     'take_model_call',
     'tenant_id',

@@ -18,8 +18,8 @@ export const chatFaults: readonly Fault[] = [
   ]),
   fault("a run does everything in a person's name", starter, /reads and starts, as itself, and nothing else/, [
     supervisorSql,
-    `     and p_permission in ('runs:read', 'runs:write', 'agents:read', 'reports:read')\n`,
-    '',
+    `\n     and p_permission in ('runs:read', 'runs:write', 'agents:read', 'reports:read')\n`,
+    '\n',
   ]),
   fault('a supervisor reaches what others started', supervisor, /or was started by others/, [
     sessions,

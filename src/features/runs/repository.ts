@@ -112,12 +112,6 @@ export async function failOpenSteps(
     .execute()
 }
 
-/** The actor behind a run: not the run that started it, but whoever is behind that one. */
-export async function findRequester(queries: TenantQueries, runId: string): Promise<string> {
-  const { rows } = await sql<{ by: string }>`select app.requester_of(${runId}::uuid) as by`.execute(queries)
-  return rows[0]!.by
-}
-
 /** Tells every worker that there is something to take. */
 export async function notifyRuns(tx: TenantQueries): Promise<void> {
   await sql`select app.notify_change('runs')`.execute(tx)

@@ -34,7 +34,7 @@ import type {
 } from './schema.ts'
 import { listStepValues } from './steps.ts'
 
-export { appendEvents, findRequester as requesterOf } from './repository.ts'
+export { appendEvents } from './repository.ts'
 export { resultsOf } from './results.ts'
 
 export type RunRow = NonNullable<Awaited<ReturnType<typeof lockRun>>>
