@@ -10,12 +10,13 @@ import {
   startState,
 } from '../../src/engine/machine.ts'
 import type { AgentPackage } from '../../src/engine/package.ts'
+import { parseSkill } from '../../src/engine/skills.ts'
 import { ReportDocument } from '../../src/features/reports/schema.ts'
 import type { Sandbox } from '../../src/providers/sandbox.ts'
 
 export type ApprovalEffect = Extract<Effect, { kind: 'approval' }>
 export type ModelEffect = Extract<Effect, { kind: 'model' }>
-type ToolEffect = Extract<Effect, { kind: 'tool' }>
+export type ToolEffect = Extract<Effect, { kind: 'tool' }>
 
 /** What a person answers; `decidedBy` and `decidedAt` are filled in. */
 export type Answer =
@@ -25,11 +26,13 @@ export type Answer =
 export interface Driven {
   readonly status: RunStatus
   readonly error: Failure | undefined
-  /** Undefined when the goal has no criteria, or the run failed. */
-  readonly score: number | null | undefined
   readonly memory: Memory
   readonly visited: readonly string[]
   readonly approvals: readonly ApprovalEffect[]
+  /** What was asked in the chat. */
+  readonly prompts: readonly string[]
+  /** Null when the goal has no criteria, or they could not be told. */
+  readonly score: number | null
   /** Each as the platform takes it. */
   readonly reports: readonly ReportDocument[]
   /** Time spent in the sandbox, all tools together. */
@@ -41,6 +44,10 @@ export interface DriveOptions {
   /** Answers the approvals, counted from 0. Without it an approval fails the test. */
   readonly decide?: (approval: ApprovalEffect, count: number) => Answer
   readonly model?: (effect: ModelEffect) => Promise<ModelResult>
+  /** Answers questions in the chat, counted from 0. Without it a question fails the test. */
+  readonly reply?: (prompt: string, count: number) => string
+  /** Answers tools that are none of the package's, such as those of an MCP server. */
+  readonly tool?: (effect: ToolEffect) => Promise<ToolResult>
 }
 
 /**
@@ -50,6 +57,7 @@ export interface DriveOptions {
 export async function drive(pkg: AgentPackage, input: Memory, options: DriveOptions): Promise<Driven> {
   const seen = {
     approvals: [] as ApprovalEffect[],
+    prompts: [] as string[],
     reports: [] as ReportDocument[],
     visited: [] as string[],
     toolMs: 0,
@@ -68,25 +76,34 @@ export async function drive(pkg: AgentPackage, input: Memory, options: DriveOpti
   }
 }
 
-type Seen = { approvals: ApprovalEffect[]; reports: ReportDocument[]; toolMs: number }
+type Seen = { approvals: ApprovalEffect[]; prompts: string[]; reports: ReportDocument[]; toolMs: number }
 
 async function perform(pkg: AgentPackage, effect: Effect, options: DriveOptions, seen: Seen): Promise<Input> {
   if (effect.kind === 'tool') {
-    return { kind: 'tool_result', call: effect.call, result: await runTool(pkg, effect, options.sandbox, seen) }
+    return { kind: 'tool_result', call: effect.call, result: await runTool(pkg, effect, options, seen) }
   }
   if (effect.kind === 'model') {
     if (!options.model) throw new Error('this package asks for a model')
     return { kind: 'model_result', call: effect.call, result: await options.model(effect) }
   }
-  if (effect.kind === 'message') throw new Error(`nobody answers "${effect.prompt}"`)
+  const at = '2026-03-02T12:00:00.000Z'
+  if (effect.kind === 'message') {
+    if (!options.reply) throw new Error(`nobody answers "${effect.prompt}"`)
+    const text = options.reply(effect.prompt, seen.prompts.push(effect.prompt) - 1)
+    return { kind: 'message', call: effect.call, text, from: 'olga@acme.test', at }
+  }
   seen.approvals.push(effect)
   if (!options.decide) throw new Error(`nobody decides "${effect.title}"`)
   const answer = options.decide(effect, seen.approvals.length - 1)
-  const signature = { decidedBy: 'user:olga', decidedAt: '2026-03-02T12:00:00.000Z' }
-  return { kind: 'decision', approval: effect.call, ...answer, ...signature }
+  return { kind: 'decision', approval: effect.call, ...answer, decidedBy: 'user:olga', decidedAt: at }
 }
 
-async function runTool(pkg: AgentPackage, effect: ToolEffect, sandbox: Sandbox, seen: Seen): Promise<ToolResult> {
+async function runTool(
+  pkg: AgentPackage,
+  effect: ToolEffect,
+  { sandbox, tool }: DriveOptions,
+  seen: Seen,
+): Promise<ToolResult> {
   if (effect.tool === 'write_report') {
     const report: unknown = throughJson(effect.input.report)
     Value.Assert(ReportDocument, report)
@@ -94,6 +111,8 @@ async function runTool(pkg: AgentPackage, effect: ToolEffect, sandbox: Sandbox, 
     return { ok: true, output: {} }
   }
   const entry = pkg.manifest.tools?.find((tool) => tool.name === effect.tool)?.file
+  if (effect.tool === 'load_skill') return loadSkill(pkg, effect)
+  if (!entry && tool) return await tool(effect)
   if (!entry) throw new Error(`no tool ${effect.tool}`)
   const started = performance.now()
   const limits = { timeoutMs: effect.timeoutMs, memoryMb: 64, outputBytes: 16_000_000 }
@@ -102,7 +121,13 @@ async function runTool(pkg: AgentPackage, effect: ToolEffect, sandbox: Sandbox, 
   return result
 }
 
-function endOf({ status, error, score }: Transition): Pick<Driven, 'status' | 'error' | 'score'> {
+function loadSkill({ files }: AgentPackage, { input }: ToolEffect): ToolResult {
+  const read = parseSkill(files[`skills/${String(input['name'])}/SKILL.md`] ?? '')
+  if (!read.ok) throw new Error(`no skill ${input['name']}`)
+  return { ok: true, output: read.skill.body }
+}
+
+function endOf({ status, error, score = null }: Transition): Pick<Driven, 'status' | 'error' | 'score'> {
   return { status, error, score }
 }
 

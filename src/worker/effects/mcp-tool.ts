@@ -1,10 +1,18 @@
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { serverOf } from '../../engine/platform-tools.ts'
 import { AppError } from '../../errors.ts'
 import { maxRunSize, sizeOf } from '../../features/runs/size.ts'
 import type { NamedTool } from '../../features/tools/names.ts'
 import { keepTools, type ServerInUse, serverInUse } from '../../features/tools/service.ts'
+import type { Mcp } from '../../providers/mcp.ts'
+import type { McpTool } from '../../providers/mcp-answers.ts'
+import type { McpTarget } from '../../providers/mcp-connection.ts'
 import { makeStorable } from '../storable.ts'
 import { type EffectContext, type EffectProviders, failed, type PerformTool } from './effect.ts'
+
+/** Between two tries to discover, while others of the organization are discovered. */
+const turnMs = 100
 
 /** A tool of an MCP server. Repeated after a takeover, the server is asked again with the same idempotency key. */
 export const mcpTool: PerformTool = async (providers, context, { call, nodeId, tool: name, input }) => {
@@ -55,7 +63,37 @@ export async function toolsOf(
 ): Promise<readonly NamedTool[]> {
   if (server.tools) return server.tools
   const target = await server.target()
-  const found = await mcp.discover(target, signal)
+  const found = await discoverOnce(mcp, target, signal)
   await keepTools(tenant.rows, target, found)
   return server.named(found)
+}
+
+/** By configuration: side by side, the items of a list ask for the same server, and it is asked once. */
+const underWay = new Map<string, Promise<McpTool[]>>()
+
+/** Ends for this caller with its signal, and for nobody else. Waits while the organization discovers others. */
+async function discoverOnce(mcp: Mcp, target: McpTarget, signal: AbortSignal): Promise<McpTool[]> {
+  signal.throwIfAborted()
+  const { tenantId, id, version } = target
+  const key = `${tenantId} ${id} ${version}`
+  let discovery = underWay.get(key)
+  if (!discovery) {
+    discovery = discoverInTurn(mcp, target).finally(() => underWay.delete(key))
+    underWay.set(key, discovery)
+  }
+  const aborted = once(signal, 'abort').then(() => signal.throwIfAborted())
+  aborted.catch(() => undefined)
+  return (await Promise.race([discovery, aborted])) as McpTool[]
+}
+
+async function discoverInTurn(mcp: Mcp, target: McpTarget): Promise<McpTool[]> {
+  const deadline = AbortSignal.timeout(2 * target.timeoutMs)
+  for (;;) {
+    try {
+      return await mcp.discover(target, deadline)
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'too_many_requests' || deadline.aborted) throw error
+      await delay(turnMs)
+    }
+  }
 }
