@@ -2,9 +2,8 @@ import { canBeNamed } from './conditions.ts'
 import { entriesOf, type GraphFault, helpersOf } from './graph.ts'
 import type { Manifest, Node } from './schema.ts'
 
-/** Keys of memory that a node writes. An approval writes its decision under its own id, a subagent nothing. */
+/** Keys that a node writes. An approval writes its decision under its own id. */
 export function writtenBy(node: Node): string[] {
-  if (node.type === 'subagent') return []
   return node.type === 'approval' ? [node.id, ...(node.proposal ? [node.proposal] : [])] : (node.outputKeys ?? [])
 }
 
@@ -63,7 +62,7 @@ function checkReads(node: Node, path: string, known: ReadonlySet<string>): Graph
 }
 
 function checkWrites(node: Node, path: string): GraphFault[] {
-  const written = new Set(node.type === 'approval' ? writtenBy(node) : node.outputKeys)
+  const written = new Set(writtenBy(node))
   const faults = (node.outputKeys ?? []).flatMap((key, at) => unusable(key, `${path}/outputKeys/${at}`))
   for (const [at, key] of (node.nullableOutputKeys ?? []).entries()) {
     if (!written.has(key))
