@@ -121,6 +121,16 @@ const setup = {
   ENGINEX_DEMO_SECRET: optional(secret('the secret of the demonstration; there is none without')),
 }
 
+/** The command line: everything may be missing. */
+const cli = {
+  ENGINEX_URL: optional(url),
+  ENGINEX_CLIENT_ID: optional(any('the client of a service account')),
+  ENGINEX_CLIENT_SECRET: optional(any('the secret of that client')),
+  XDG_CONFIG_HOME: optional(any('a folder')),
+  HOME: optional(any('a folder')),
+  APPDATA: optional(any('a folder')),
+}
+
 export type ApiConfig = Values<typeof api>
 export type WorkerConfig = Values<typeof worker>
 export type LocalConfig = Values<typeof local>
@@ -144,6 +154,13 @@ export function localConfig(environment: NodeJS.ProcessEnv = process.env): Local
 /** The configuration of the set-up. Throws one error that names everything that is missing or wrong. */
 export function setupConfig(environment: NodeJS.ProcessEnv = process.env): SetupConfig {
   return read(setup, environment)
+}
+
+/** What the command line takes from its environment, with the folder in which it keeps the sign-in. */
+export function cliConfig(environment: NodeJS.ProcessEnv = process.env): Values<typeof cli> & { directory: string } {
+  const values = read(cli, environment)
+  const home = values.XDG_CONFIG_HOME ?? values.APPDATA ?? `${values.HOME ?? '.'}/.config`
+  return { ...values, directory: `${home}/enginex` }
 }
 
 /** Where Node and npm put what this process inherits; for child processes that get a configuration of their own. */

@@ -1,10 +1,8 @@
 const shownInstead = '[secret]'
 /** What is shorter is no secret, and would be found in every other word. */
 const minimum = 4
-/** So much of a secret is taken for the secret. It bounds the search, whatever a stranger makes of secret and text. */
-const headLength = 32
 
-/** Replaces every secret, also base64, URL, JSON and hex encoded ones and those inside of a longer base64 text. */
+/** Replaces every secret, also base64, URL and JSON encoded ones and those inside of a longer base64 text. */
 export function createMask(secrets: readonly string[]): (text: string) => string {
   const forms = [
     ...new Set(
@@ -12,22 +10,15 @@ export function createMask(secrets: readonly string[]): (text: string) => string
     ),
   ]
   if (forms.length === 0) return (text) => text
-  const byHead = Map.groupBy(forms, (form) => form.slice(0, headLength))
   // The longest first: what is left of one that is a part of another would tell the rest.
-  const heads = [...byHead.keys()].sort((a, b) => b.length - a.length)
-  const pattern = new RegExp(heads.map(escaped).join('|'), 'g')
-  return (text) => {
-    const parts: string[] = []
-    let end = 0
-    pattern.lastIndex = 0
-    for (let found = pattern.exec(text); found; found = pattern.exec(text)) {
-      parts.push(text.slice(end, found.index), shownInstead)
-      end = found.index + Math.max(...byHead.get(found[0])!.map((form) => alike(form, text, found.index)))
-      pattern.lastIndex = end
-    }
-    parts.push(text.slice(end))
-    return parts.join('')
-  }
+  const pattern = new RegExp(
+    forms
+      .sort((a, b) => b.length - a.length)
+      .map(escaped)
+      .join('|'),
+    'gi',
+  )
+  return (text) => text.replace(pattern, shownInstead)
 }
 
 /** The same of every text and name in a value of JSON. It must not be nested deeply. */
@@ -38,21 +29,22 @@ export function maskAll(value: unknown, mask: (text: string) => string): unknown
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [mask(name), maskAll(one, mask)]))
 }
 
-/** How many characters of the form stand at this place of the text. */
-function alike(form: string, text: string, at: number): number {
-  let length = 0
-  while (length < form.length && form[length] === text[at + length]) length += 1
-  return length
-}
-
 function formsOf(secret: string): string[] {
   const url = encodeURIComponent(secret)
-  const encoded = [url, url.replaceAll('%20', '+'), encodeURI(secret)]
-  const small = encoded.map((form) => form.replace(/%../g, (code) => code.toLowerCase()))
-  const hex = Buffer.from(secret).toString('hex')
-  const json = JSON.stringify(secret).slice(1, -1)
-  const forms = [secret, ...encoded, ...small, json, hex, hex.toUpperCase(), ...base64Forms(secret)]
+  const plain = [
+    secret,
+    url,
+    url.replaceAll('%20', '+'),
+    encodeURI(secret),
+    JSON.stringify(secret).slice(1, -1),
+    hex(secret),
+  ]
+  const forms = [...plain, ...base64Forms(secret)]
   return forms.filter((form) => form.length >= minimum)
+}
+
+function hex(secret: string): string {
+  return Buffer.from(secret).toString('hex')
 }
 
 /** A text in base64 looks in three ways, by where it begins in a longer one; its ends depend on its neighbours. */

@@ -1,7 +1,6 @@
 import { Client, StreamableHTTPClientTransport, type Transport } from '@modelcontextprotocol/client'
 import { AppError } from '../errors.ts'
 import type { McpCommands } from './mcp-commands.ts'
-import { guardIntake } from './mcp-intake.ts'
 import { GroupTransport } from './mcp-stdio.ts'
 import type { Secrets } from './secrets.ts'
 import { untilAborted } from './until-aborted.ts'
@@ -93,7 +92,6 @@ export async function connect(
     },
   }
   const transport = transportOf(target, around, intake, watch)
-  guardIntake(transport, watch.fail)
   client.onclose = () => {
     for (const tell of told) tell()
   }

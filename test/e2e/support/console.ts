@@ -24,7 +24,7 @@ import { noMcp } from '../../support/mcp.ts'
 const root = resolve(import.meta.dirname, '../../..')
 const silent = pino({ level: 'silent' })
 const audience = 'enginex-api'
-const clients = ['enginex-console', 'enginex-test']
+const clients = ['enginex-console', 'enginex-cli', 'enginex-test']
 
 /** The built console on the address that Keycloak sends people back to, with the whole API and a worker behind it; `cut` breaks every connection. */
 export async function startConsole(t: Test): Promise<{ url: string; cut: () => void }> {
