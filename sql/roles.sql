@@ -8,8 +8,11 @@ begin
     select * from (values
       -- Owns the tables and runs the migrations. FORCE ROW LEVEL SECURITY binds it as well.
       ('enginex_owner', 'login nobypassrls noinherit'),
-      -- The API and the workers. Owns nothing, bypasses nothing.
-      ('enginex_app', 'login nobypassrls noinherit'),
+      -- What the API and the workers share. Owns nothing, bypasses nothing; nobody logs in as it.
+      ('enginex_app', 'nologin nobypassrls noinherit'),
+      -- The API, and the workers: each the shared rights and its own entries and doors.
+      ('enginex_api', 'login nobypassrls noinherit'),
+      ('enginex_worker', 'login nobypassrls noinherit'),
       -- Owns app.enter and its siblings: reads memberships and tenants of everyone, nothing else.
       ('enginex_guard', 'nologin nobypassrls noinherit'),
       -- Owns the doors: the few functions that look across tenants.
@@ -26,3 +29,7 @@ end $$;
 
 -- The owner hands functions over to these two; with noinherit it gains none of their rights by that.
 grant enginex_guard, enginex_doors to enginex_owner with inherit false, set true;
+
+-- Both have what it has, and cannot become it. Releases before this one logged in as it.
+alter role enginex_app nologin;
+grant enginex_app to enginex_api, enginex_worker with inherit true, set false;

@@ -971,7 +971,7 @@ begin
   perform pg_notify('enginex', t.tenant || ':session:' || t.session) from unnest(p_tenants, p_sessions) as t (tenant, session);
 end $function$;
 alter function app.announce_sessions(uuid[],uuid[]) owner to enginex_doors;
-grant execute on function app.announce_sessions(uuid[],uuid[]) to enginex_app;
+grant execute on function app.announce_sessions(uuid[],uuid[]) to enginex_worker;
 
 CREATE OR REPLACE FUNCTION app.append_events(p_session uuid, p_run uuid, p_events jsonb)
  RETURNS bigint
@@ -999,7 +999,7 @@ AS $function$
   returning r.id, r.requested
 $function$;
 alter function app.beat_runs(uuid[],uuid[],integer[]) owner to enginex_doors;
-grant execute on function app.beat_runs(uuid[],uuid[],integer[]) to enginex_app;
+grant execute on function app.beat_runs(uuid[],uuid[],integer[]) to enginex_worker;
 
 CREATE OR REPLACE FUNCTION app.disable_orphan(p_tenant uuid, p_trigger uuid)
  RETURNS void
@@ -1010,7 +1010,7 @@ AS $function$
   select app.disable_orphans(g.tenant_id, g.owner) from app.triggers g where g.tenant_id = p_tenant and g.id = p_trigger
 $function$;
 alter function app.disable_orphan(uuid,uuid) owner to enginex_doors;
-grant execute on function app.disable_orphan(uuid,uuid) to enginex_app;
+grant execute on function app.disable_orphan(uuid,uuid) to enginex_api, enginex_worker;
 
 CREATE OR REPLACE FUNCTION app.disable_orphans(p_tenant uuid, p_owner uuid)
  RETURNS void
@@ -1057,7 +1057,7 @@ AS $function$
   select due.tenant_id, due.id from due order by due.turn, due.expires_at limit p_limit
 $function$;
 alter function app.due_approvals(integer) owner to enginex_doors;
-grant execute on function app.due_approvals(integer) to enginex_app;
+grant execute on function app.due_approvals(integer) to enginex_worker;
 
 CREATE OR REPLACE FUNCTION app.due_triggers(p_limit integer)
  RETURNS TABLE(tenant_id uuid, trigger_id uuid, wait_ms bigint)
@@ -1075,7 +1075,7 @@ AS $function$
      from app.triggers g where g.next_at > now() order by g.next_at limit 1)
 $function$;
 alter function app.due_triggers(integer) owner to enginex_doors;
-grant execute on function app.due_triggers(integer) to enginex_app;
+grant execute on function app.due_triggers(integer) to enginex_worker;
 
 CREATE OR REPLACE FUNCTION app.enter(p_tenant uuid, p_actor uuid, p_issued timestamp with time zone, p_permission text)
  RETURNS void
@@ -1106,7 +1106,7 @@ begin
   v_ignored := set_config('app.actor', v_kind || ':' || p_actor::text, true);
 end $function$;
 alter function app.enter(uuid,uuid,timestamp with time zone,text) owner to enginex_guard;
-grant execute on function app.enter(uuid,uuid,timestamp with time zone,text) to enginex_app;
+grant execute on function app.enter(uuid,uuid,timestamp with time zone,text) to enginex_api;
 
 CREATE OR REPLACE FUNCTION app.enter_run(p_tenant uuid, p_run uuid, p_epoch integer)
  RETURNS void
@@ -1132,7 +1132,7 @@ begin
   v_ignored := set_config('app.actor', 'run:' || p_run::text, true);
 end $function$;
 alter function app.enter_run(uuid,uuid,integer) owner to enginex_guard;
-grant execute on function app.enter_run(uuid,uuid,integer) to enginex_app;
+grant execute on function app.enter_run(uuid,uuid,integer) to enginex_worker;
 
 CREATE OR REPLACE FUNCTION app.enter_starter(p_tenant uuid, p_run uuid, p_epoch integer, p_permission text)
  RETURNS void
@@ -1155,7 +1155,7 @@ begin
   if v_granted is not true then raise exception 'the starter of the run may not' using errcode = 'TN405'; end if;
 end $function$;
 alter function app.enter_starter(uuid,uuid,integer,text) owner to enginex_guard;
-grant execute on function app.enter_starter(uuid,uuid,integer,text) to enginex_app;
+grant execute on function app.enter_starter(uuid,uuid,integer,text) to enginex_worker;
 
 CREATE OR REPLACE FUNCTION app.enter_system(p_tenant uuid, p_job text)
  RETURNS void
@@ -1173,7 +1173,7 @@ begin
   v_ignored := set_config('app.actor', 'system:' || p_job, true);
 end $function$;
 alter function app.enter_system(uuid,text) owner to enginex_guard;
-grant execute on function app.enter_system(uuid,text) to enginex_app;
+grant execute on function app.enter_system(uuid,text) to enginex_worker;
 
 CREATE OR REPLACE FUNCTION app.enter_trigger(p_tenant uuid, p_trigger uuid)
  RETURNS void
@@ -1201,7 +1201,7 @@ begin
   v_ignored := set_config('app.actor', 'trigger:' || p_trigger::text, true);
 end $function$;
 alter function app.enter_trigger(uuid,uuid) owner to enginex_guard;
-grant execute on function app.enter_trigger(uuid,uuid) to enginex_app;
+grant execute on function app.enter_trigger(uuid,uuid) to enginex_api, enginex_worker;
 
 CREATE OR REPLACE FUNCTION app.find_organization(p_alias text)
  RETURNS TABLE(organization_id uuid, alias text, name text, status text, region text, created_at timestamp with time zone)
@@ -1213,7 +1213,7 @@ AS $function$
     from app.directory d join app.tenants t on t.tenant_id = d.tenant_id where d.alias = p_alias
 $function$;
 alter function app.find_organization(text) owner to enginex_doors;
-grant execute on function app.find_organization(text) to enginex_app;
+grant execute on function app.find_organization(text) to enginex_api;
 
 CREATE OR REPLACE FUNCTION app.is_fresh(p_user uuid, p_issued timestamp with time zone)
  RETURNS boolean
@@ -1224,7 +1224,7 @@ AS $function$
   select not exists (select from app.sign_outs s where s.user_id = p_user and s.tokens_not_before >= p_issued)
 $function$;
 alter function app.is_fresh(uuid,timestamp with time zone) owner to enginex_doors;
-grant execute on function app.is_fresh(uuid,timestamp with time zone) to enginex_app;
+grant execute on function app.is_fresh(uuid,timestamp with time zone) to enginex_api;
 
 CREATE OR REPLACE FUNCTION app.least_silence()
  RETURNS interval
@@ -1246,7 +1246,7 @@ AS $function$
    order by d.created_at desc, d.organization_id desc limit least(p_limit, 101)
 $function$;
 alter function app.list_organizations(timestamp with time zone,uuid,integer) owner to enginex_doors;
-grant execute on function app.list_organizations(timestamp with time zone,uuid,integer) to enginex_app;
+grant execute on function app.list_organizations(timestamp with time zone,uuid,integer) to enginex_api;
 
 CREATE OR REPLACE FUNCTION app.list_user_tenants(p_user uuid)
  RETURNS TABLE(organization_id uuid, alias text, name text, roles text[])
@@ -1262,7 +1262,7 @@ AS $function$
    order by d.alias limit 200
 $function$;
 alter function app.list_user_tenants(uuid) owner to enginex_doors;
-grant execute on function app.list_user_tenants(uuid) to enginex_app;
+grant execute on function app.list_user_tenants(uuid) to enginex_api;
 
 CREATE OR REPLACE FUNCTION app.may_answer(p_approval app.approvals, p_actor uuid, p_seat uuid, p_names text[])
  RETURNS boolean
@@ -1316,7 +1316,7 @@ begin
   end if;
 end $function$;
 alter function app.mirror_membership(uuid,uuid,text,text,text[],text,text,timestamp with time zone) owner to enginex_doors;
-grant execute on function app.mirror_membership(uuid,uuid,text,text,text[],text,text,timestamp with time zone) to enginex_app;
+grant execute on function app.mirror_membership(uuid,uuid,text,text,text[],text,text,timestamp with time zone) to enginex_api;
 
 CREATE OR REPLACE FUNCTION app.notify_change(topic text)
  RETURNS void
@@ -1338,7 +1338,7 @@ AS $function$
    where g.id = p_trigger and g.kind = 'webhook' and g.enabled and g.secret is not null
 $function$;
 alter function app.open_hook(uuid) owner to enginex_doors;
-grant execute on function app.open_hook(uuid) to enginex_app;
+grant execute on function app.open_hook(uuid) to enginex_api;
 
 CREATE OR REPLACE FUNCTION app.open_token(p_organization uuid, p_user uuid)
  RETURNS TABLE(tenant_id uuid, region text, tenant_status text, membership_status text, roles text[])
@@ -1353,7 +1353,7 @@ AS $function$
    where d.organization_id = p_organization
 $function$;
 alter function app.open_token(uuid,uuid) owner to enginex_doors;
-grant execute on function app.open_token(uuid,uuid) to enginex_app;
+grant execute on function app.open_token(uuid,uuid) to enginex_api;
 
 CREATE OR REPLACE FUNCTION app.own_trigger()
  RETURNS trigger
@@ -1423,7 +1423,7 @@ begin
   return v_tenant;
 end $function$;
 alter function app.provision_tenant(uuid,text,text,text,text) owner to enginex_doors;
-grant execute on function app.provision_tenant(uuid,text,text,text,text) to enginex_app;
+grant execute on function app.provision_tenant(uuid,text,text,text,text) to enginex_api;
 
 CREATE OR REPLACE FUNCTION app.record_denial(p_tenant uuid, p_actor text, p_route text, p_code text, p_count integer)
  RETURNS void
@@ -1437,7 +1437,7 @@ AS $function$
   on conflict (tenant_id, minute, actor, route, code) do update set count = d.count + excluded.count
 $function$;
 alter function app.record_denial(uuid,text,text,text,integer) owner to enginex_doors;
-grant execute on function app.record_denial(uuid,text,text,text,integer) to enginex_app;
+grant execute on function app.record_denial(uuid,text,text,text,integer) to enginex_api;
 
 CREATE OR REPLACE FUNCTION app.record_transition(p_run uuid, p_session uuid, p_seq integer, p_change jsonb, p_writes json, p_steps jsonb, p_events jsonb)
  RETURNS TABLE(status text, requested text, at timestamp with time zone)
@@ -1528,7 +1528,7 @@ begin
       from app.directory d join app.tenants t on t.tenant_id = d.tenant_id where d.organization_id = p_organization;
 end $function$;
 alter function app.set_tenant_status(uuid,text,text) owner to enginex_doors;
-grant execute on function app.set_tenant_status(uuid,text,text) to enginex_app;
+grant execute on function app.set_tenant_status(uuid,text,text) to enginex_api;
 
 CREATE OR REPLACE FUNCTION app.sign_out_user(p_user uuid, p_not_before timestamp with time zone)
  RETURNS void
@@ -1544,7 +1544,7 @@ begin
    where m.user_id = p_user;
 end $function$;
 alter function app.sign_out_user(uuid,timestamp with time zone) owner to enginex_doors;
-grant execute on function app.sign_out_user(uuid,timestamp with time zone) to enginex_app;
+grant execute on function app.sign_out_user(uuid,timestamp with time zone) to enginex_api;
 
 CREATE OR REPLACE FUNCTION app.take_deliveries(p_limit integer, p_tenant_limit integer, p_lease interval)
  RETURNS TABLE(tenant_id uuid, alias text, delivery_id uuid, attempt integer)
@@ -1585,7 +1585,7 @@ begin
     from taken join app.directory o on o.tenant_id = taken.tenant_id;
 end $function$;
 alter function app.take_deliveries(integer,integer,interval) owner to enginex_doors;
-grant execute on function app.take_deliveries(integer,integer,interval) to enginex_app;
+grant execute on function app.take_deliveries(integer,integer,interval) to enginex_worker;
 
 CREATE OR REPLACE FUNCTION app.take_model_call(p_patience_ms integer)
  RETURNS integer
@@ -1658,7 +1658,7 @@ begin
   returning r.tenant_id, r.id, r.session_id, r.epoch, r.seq;
 end $function$;
 alter function app.take_runs(uuid,integer,interval) owner to enginex_doors;
-grant execute on function app.take_runs(uuid,integer,interval) to enginex_app;
+grant execute on function app.take_runs(uuid,integer,interval) to enginex_worker;
 
 CREATE OR REPLACE FUNCTION app.tell_outside()
  RETURNS trigger

@@ -98,7 +98,7 @@ export class SharedConnections {
     })
     try {
       await client.connect()
-      await prepareEntries(client, ['member', 'system'])
+      await prepareEntries(client, ['member'])
     } catch (error) {
       if (!lost) {
         lost = true

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { type ConnectionOptions, exclusivePool, prepareEntries, SharedConnections } from './connections.ts'
 import { type TextDelta, textChannel } from './notifications.ts'
 import { translate } from './refusals.ts'
-import { entries, entryValues, type Scope } from './scope.ts'
+import { entries, entryKinds, entryValues, type Scope, signatureOf } from './scope.ts'
 import { type Rows, ScopedQuery, type Statement } from './statement.ts'
 import { createTurns } from './turns.ts'
 
@@ -21,6 +21,8 @@ export class Database {
   readonly #shared: SharedConnections
   readonly #pool: pg.Pool
   readonly #inTurn: ReturnType<typeof createTurns>
+  /** Those that this process's role may call. */
+  #entries: readonly Scope['kind'][] = []
 
   constructor(options: ConnectionOptions) {
     this.#shared = new SharedConnections(options)
@@ -32,6 +34,7 @@ export class Database {
   /** Connects; refuses to run as a role that row level security does not bind, or over an unprotected table. */
   async start(): Promise<this> {
     await this.#assertBound()
+    await this.#findEntries()
     await this.#shared.start()
     return this
   }
@@ -50,12 +53,11 @@ export class Database {
   }
 
   /**
-   * One read, one round trip, on a connection that other tenants use at the same time. The entries of a run and of a
-   * trigger lock its row, so what they read goes the way of writes.
+   * One read, one round trip, on a connection that other tenants use at the same time. What no person asks goes the way of
+   * writes: the entries of a run and of a trigger lock its row.
    */
   async read(scope: Scope, statement: Statement): Promise<Rows> {
-    if (scope.kind === 'run' || scope.kind === 'starter' || scope.kind === 'trigger')
-      return await this.write(scope, statement)
+    if (scope.kind !== 'member') return await this.write(scope, statement)
     try {
       return await this.#shared.query(scope, statement)
     } catch (error) {
@@ -141,7 +143,7 @@ export class Database {
     try {
       client = await this.#pool.connect()
       if (!ready.has(client)) {
-        await prepareEntries(client, ['member', 'run', 'starter', 'trigger', 'system'])
+        await prepareEntries(client, this.#entries)
         ready.add(client)
       }
       const result = await work(client)
@@ -159,8 +161,9 @@ export class Database {
   async #assertBound(): Promise<void> {
     const { rows } = await this.#pool.query({
       text: `select rolsuper or rolbypassrls as unbound,
-                    exists (select from pg_roles r where r.oid <> me.oid and r.rolname like 'enginex\\_%'
-                                                     and pg_has_role(r.oid, 'member')) as another,
+                    exists (select from pg_roles r
+                             where r.oid <> me.oid and r.rolname like 'enginex\\_%' and pg_has_role(r.oid, 'member')
+                               and (r.rolname <> 'enginex_app' or pg_has_role(r.oid, 'set'))) as another,
                     array(select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
                            where n.nspname = 'app' and c.relkind in ('r', 'p', 'v', 'm', 'f')
                              and has_table_privilege(c.oid, 'select, insert, update, delete')
@@ -170,7 +173,7 @@ export class Database {
     const [found] = rows as { unbound: boolean; another: boolean; unprotected: string[] }[]
     if (!found || found.unbound || found.another) {
       throw new Error(
-        'the database role is not bound by row level security, or can become one that is not: log in as enginex_app',
+        'the database role is not bound by row level security, or can become one that is not: log in as enginex_api or enginex_worker',
       )
     }
     if (found.unprotected.length > 0) {
@@ -178,6 +181,15 @@ export class Database {
         `these relations are open to the application without row level security: ${found.unprotected.join(', ')}`,
       )
     }
+  }
+
+  async #findEntries(): Promise<void> {
+    const { rows } = await this.#pool.query<{ kind: Scope['kind'] }>({
+      text: `select kind from unnest($1::text[], $2::text[]) as entry (kind, signature)
+              where has_function_privilege(signature, 'execute')`,
+      values: [entryKinds, entryKinds.map(signatureOf)],
+    })
+    this.#entries = rows.map(({ kind }) => kind)
   }
 }
 

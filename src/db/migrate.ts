@@ -8,17 +8,19 @@ const sqlFolder = new URL('../../sql/', import.meta.url)
 /** Makes the cluster's roles with their passwords, and the database. Needs an administrator; repeating it changes nothing. */
 export async function installRoles(
   adminUrl: string,
-  { database, ownerPassword, appPassword }: { database: string; ownerPassword: string; appPassword: string },
+  { database, passwords }: { database: string; passwords: Readonly<Record<'owner' | 'api' | 'worker', string>> },
 ): Promise<void> {
   await connected(adminUrl, async (client) => {
     await client.query(await readFile(new URL('roles.sql', sqlFolder), 'utf8'))
-    await client.query(`alter role enginex_owner password ${client.escapeLiteral(ownerPassword)}`)
-    await client.query(`alter role enginex_app password ${client.escapeLiteral(appPassword)}`)
+    for (const [role, password] of Object.entries(passwords)) {
+      await client.query(`alter role enginex_${role} password ${client.escapeLiteral(password)}`)
+    }
     const { rowCount } = await client.query('select from pg_database where datname = $1', [database])
     const name = client.escapeIdentifier(database)
     if (!rowCount) await client.query(`create database ${name} owner enginex_owner`)
     await client.query(`revoke all on database ${name} from public`)
-    await client.query(`grant connect on database ${name} to enginex_app`)
+    await client.query(`revoke all on database ${name} from enginex_app`)
+    await client.query(`grant connect on database ${name} to enginex_api, enginex_worker`)
   })
 }
 

@@ -37,6 +37,13 @@ export const entries: Readonly<Record<Scope['kind'], Entry>> = {
   system: { name: 'enter_system', text: 'select app.enter_system($1::uuid, $2::text)' },
 }
 
+export const entryKinds = Object.keys(entries) as readonly Scope['kind'][]
+
+/** As PostgreSQL names the function of an entry: app.enter(uuid, uuid, timestamptz, text). */
+export function signatureOf(kind: Scope['kind']): string {
+  return entries[kind].text.replace('select ', '').replaceAll(/\$\d::/g, '')
+}
+
 /** The parameters of the scope's entry, in PostgreSQL's text format. */
 export function entryValues(scope: Scope): (string | null)[] {
   switch (scope.kind) {

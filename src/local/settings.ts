@@ -6,7 +6,8 @@ const secretNames = [
   'postgres',
   'keycloakDatabase',
   'databaseOwner',
-  'databaseApp',
+  'databaseApi',
+  'databaseWorker',
   'keycloakAdmin',
   'adminClient',
   'demoClient',
@@ -27,7 +28,7 @@ export function readSettings(directory: string, wantedPort?: number): Settings {
   const file = join(directory, 'secrets.json')
   const hasData = existsSync(join(directory, 'postgres'))
   if (existsSync(file)) {
-    const settings = JSON.parse(readFileSync(file, 'utf8')) as Settings
+    const settings = completed(file, JSON.parse(readFileSync(file, 'utf8')) as Settings)
     if (wantedPort === undefined || wantedPort === settings.port) return settings
     // A start that ended before it made anything has not bound the folder to its port.
     if (!hasData) return write(file, { ...settings, port: wantedPort })
@@ -40,10 +41,17 @@ export function readSettings(directory: string, wantedPort?: number): Settings {
       `${file} is missing, and with it the passwords of the data beside it: put it back, or move ${directory} away.`,
     )
   }
-  const secrets = Object.fromEntries(
-    secretNames.map((name) => [name, randomBytes(24).toString('hex')]),
-  ) as Settings['secrets']
-  return write(file, { port: wantedPort ?? 8787, secrets })
+  return write(file, { port: wantedPort ?? 8787, secrets: newSecrets() })
+}
+
+function newSecrets(): Settings['secrets'] {
+  return Object.fromEntries(secretNames.map((name) => [name, randomBytes(24).toString('hex')])) as Settings['secrets']
+}
+
+/** With the secrets that the release which wrote the file did not know. They are of roles that each start sets anew. */
+function completed(file: string, settings: Settings): Settings {
+  if (secretNames.every((name) => Object.hasOwn(settings.secrets, name))) return settings
+  return write(file, { ...settings, secrets: { ...newSecrets(), ...settings.secrets } })
 }
 
 function write(file: string, settings: Settings): Settings {

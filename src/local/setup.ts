@@ -13,10 +13,15 @@ import { realmImport } from './realm.ts'
 
 const deeds: Record<string, (config: SetupConfig, file?: string) => Promise<void>> = {
   async database(config) {
-    const { ENGINEX_DATABASE_NAME: database, ENGINEX_OWNER_PASSWORD: ownerPassword } = config
+    const { ENGINEX_DATABASE_NAME: database } = config
+    const passwords = {
+      owner: config.ENGINEX_OWNER_PASSWORD,
+      api: config.ENGINEX_API_PASSWORD,
+      worker: config.ENGINEX_WORKER_PASSWORD,
+    }
     const url = new URL(config.ENGINEX_ADMIN_DATABASE_URL)
-    await installRoles(url.href, { database, ownerPassword, appPassword: config.ENGINEX_APP_PASSWORD })
-    Object.assign(url, { pathname: `/${database}`, username: 'enginex_owner', password: ownerPassword })
+    await installRoles(url.href, { database, passwords })
+    Object.assign(url, { pathname: `/${database}`, username: 'enginex_owner', password: passwords.owner })
     const applied = await migrate(url.href, rolePermissions())
     console.log(`${database}: ${applied.length} migrations applied`)
   },

@@ -140,7 +140,8 @@ async function startIdentity(options: StackOptions): Promise<Keycloak> {
 }
 
 async function migrateDatabase({ secrets, ports }: StackOptions, adminUrl: string): Promise<void> {
-  await installRoles(adminUrl, { database, ownerPassword: secrets.databaseOwner, appPassword: secrets.databaseApp })
+  const { databaseOwner: owner, databaseApi: api, databaseWorker: worker } = secrets
+  await installRoles(adminUrl, { database, passwords: { owner, api, worker } })
   await migrate(databaseUrl(ports, 'enginex_owner', secrets.databaseOwner), rolePermissions())
 }
 
@@ -197,7 +198,11 @@ async function startProcess(
       // Both keep an idle process small: compiled sources instead of a compiler, and memory that goes back when freed.
       NODE_COMPILE_CACHE: resolve(root, config.ENGINEX_CACHE, 'node'),
       MALLOC_ARENA_MAX: '1',
-      ENGINEX_DATABASE_URL: databaseUrl(ports, 'enginex_app', secrets.databaseApp),
+      ENGINEX_DATABASE_URL: databaseUrl(
+        ports,
+        `enginex_${name}`,
+        name === 'api' ? secrets.databaseApi : secrets.databaseWorker,
+      ),
       ENGINEX_FILES_DIRECTORY: join(directory, 'files'),
       ENGINEX_KEYS_DIRECTORY: join(directory, 'keys'),
       ...own,

@@ -9,7 +9,8 @@ import { until } from '../support/until.ts'
 
 // Who may act is decided in front of every statement: what is taken from a member acts on the very next one.
 const opened = recordConnections(t)
-const { admin, doors, database } = await testDatabase(t, { shared: 1, exclusive: 1 })
+const { admin, doors, database, worker } = await testDatabase(t, { shared: 1, exclusive: 1 })
+const via = ({ kind }: Scope) => (kind === 'member' ? database : worker)
 const [acme, beta] = [await seedTenant(doors, 'acme'), await seedTenant(doors, 'beta')]
 await admin.query(`create sequence app.probe; grant usage on sequence app.probe to enginex_app;
                    insert into agents (tenant_id, name, created_by) select tenant_id, 'one', 'test' from tenants`)
@@ -33,8 +34,8 @@ async function assertRefused(t: Test, scope: Scope, code: string): Promise<void>
     rows += 1
   }
   for (const client of opened) client.connection.on('dataRow', count)
-  await t.rejects(database.read(scope, read), { code }, `a read is refused as ${code}`)
-  await t.rejects(database.write(scope, write), { code }, `a write is refused as ${code}`)
+  await t.rejects(via(scope).read(scope, read), { code }, `a read is refused as ${code}`)
+  await t.rejects(via(scope).write(scope, write), { code }, `a write is refused as ${code}`)
   for (const client of opened) client.connection.off('dataRow', count)
   t.equal(rows, 0, 'no row was sent')
   t.equal(await marks(), before, 'the statement did not run')
@@ -42,7 +43,7 @@ async function assertRefused(t: Test, scope: Scope, code: string): Promise<void>
 }
 
 function isOurs(client: object): boolean {
-  return (client as { user: string }).user === 'enginex_app'
+  return /^enginex_(api|worker)$/.test((client as { user: string }).user)
 }
 
 const refusals: [string, Scope, string][] = [
@@ -177,15 +178,15 @@ t.test('who acted is written by the database, not by the statement', async (t) =
   ]
   for (const [scope, actor] of scopes) {
     const text = "insert into app.audit_entries (action) values ('test') returning actor, tenant_id"
-    t.same((await database.write(scope, { text })).rows, [{ actor, tenant_id: acme.tenantId }])
+    t.same((await via(scope).write(scope, { text })).rows, [{ actor, tenant_id: acme.tenantId }])
   }
 })
 
 t.test('a run is written to by its present holder only, and its row stays locked meanwhile', async (t) => {
   const run = await seedRun()
   const scope = (epoch: number): Scope => ({ kind: 'run', tenantId: acme.tenantId, runId: run, epoch })
-  t.ok(await database.write(scope(3), write))
-  t.ok(await database.read(scope(3), read), 'its reads are let in as well')
+  t.ok(await worker.write(scope(3), write))
+  t.ok(await worker.read(scope(3), read), 'its reads are let in as well')
   await assertRefused(t, scope(2), 'conflict')
   await assertRefused(t, scope(4), 'conflict')
   await assertRefused(t, { ...scope(3), tenantId: beta.tenantId } as Scope, 'not_found')
@@ -218,7 +219,7 @@ async function seedRun(): Promise<string> {
 async function assertHeldDuringWrite(t: Test, scope: Scope, run: string): Promise<void> {
   const events: string[] = []
   let take: Promise<unknown> | undefined
-  await database.transaction(scope, async (send) => {
+  await worker.transaction(scope, async (send) => {
     await send(write)
     take = admin.query('update runs set epoch = epoch where id = $1', [run]).then(() => events.push('taken'))
     await until('the taker waits', async () => {

@@ -42,11 +42,12 @@ t.test('a migration that fails leaves nothing of itself', async (t) => {
 
 t.test('roles and database can be installed again', async (t) => {
   const database = new URL(adminUrl).pathname.slice(1)
-  await t.resolves(installRoles(adminUrl, { database, ownerPassword: 'owner', appPassword: 'app' }))
+  await t.resolves(installRoles(adminUrl, { database, passwords: { owner: 'owner', api: 'api', worker: 'worker' } }))
   const { rows } = await admin.query('select array_to_string(datacl, $1) acl from pg_database where datname = $2', [
     ' ',
     database,
   ])
   t.notMatch(rows[0].acl, /(^| )=/, 'the public may do nothing with it')
-  t.match(rows[0].acl, /enginex_app=c\//, 'the application may connect')
+  t.match(rows[0].acl, /enginex_api=c\/.*enginex_worker=c\//, 'the application may connect')
+  t.notMatch(rows[0].acl, /enginex_app/, 'as itself or not at all')
 })

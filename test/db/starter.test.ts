@@ -4,7 +4,7 @@ import type { Scope } from '../../src/db/scope.ts'
 import { addMember, seedTenant, testDatabase } from '../support/database.ts'
 
 // A run that acts for whoever started it: app.enter_starter stands in front of every statement.
-const { admin, doors, database } = await testDatabase(t)
+const { admin, doors, worker: database } = await testDatabase(t)
 const [acme, beta] = [await seedTenant(doors, 'acme'), await seedTenant(doors, 'beta')]
 const { operator, auditor, builder } = acme.members
 const mark = "insert into app.audit_entries (action) values ('test') returning actor"

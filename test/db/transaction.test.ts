@@ -10,7 +10,7 @@ const { admin, doors, database } = await testDatabase(t, { shared: 1, exclusive:
 const [acme, beta] = [await seedTenant(doors, 'acme'), await seedTenant(doors, 'beta')]
 const inAcme = memberScope(acme, 'builder', 'agents:write')
 const inBeta = memberScope(beta, 'builder', 'agents:write')
-const own = () => opened.findLast((client) => client.user === 'enginex_app')!
+const own = () => opened.findLast((client) => client.user === 'enginex_api')!
 
 const insert = (name: string): Statement => ({ text: 'insert into app.agents (name) values ($1)', values: [name] })
 const names: Statement = { name: 'names', text: 'select name from app.agents order by name' }

@@ -45,7 +45,7 @@ async function live(meanwhile: () => void = () => undefined) {
 
 async function cutEverywhere(t: Test, side: Side): Promise<void> {
   const expected = await undisturbed
-  const proxy = await startProxy(t, place.appUrl)
+  const proxy = await startProxy(t, place.workerUrl)
   await place.work(t, { ...times, connection: { url: proxy.url } })
   let cuts = 0
   for (let piece = 1; ; piece += 1) {
@@ -72,7 +72,7 @@ t.test(
   'a network that falls silent: another worker takes over, and the first one gives up what it cannot reach',
   async (t) => {
     const expected = await undisturbed
-    const proxy = await startProxy(t, place.appUrl)
+    const proxy = await startProxy(t, place.workerUrl)
     const first = await place.work(t, {
       ...times,
       connection: { url: proxy.url, answerMs: 500 },

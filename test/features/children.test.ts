@@ -30,7 +30,7 @@ async function held() {
     [runId],
   )
   const { epoch } = await one('select epoch from runs where id = $1', runId)
-  const tenant = TenantContext.openRun(place.database, acme.tenantId, runId, epoch)
+  const tenant = TenantContext.openRun(place.worker, acme.tenantId, runId, epoch)
   return { parent: { sessionId, runId }, writer: () => tenant.forStarter('runs:write') }
 }
 const start = { agent: 'asker', input: { topic: 'year' } }

@@ -15,7 +15,7 @@ import { workplace } from '../support/work.ts'
 
 // Whoever does not answer is tried again, given up, disabled; and nobody else notices.
 const place = await workplace(t)
-const { admin, database, doors } = place
+const { admin, doors } = place
 const acme = await seedTenant(doors, 'acme')
 const beta = await seedTenant(doors, 'beta')
 await place.work(t)
@@ -124,7 +124,7 @@ t.test('a worker that dies loses its deliveries to the next, and can write nothi
   await tryNow(endpoint)
   const [next] = await doors.takeDeliveries(1, 4, 60_000)
   t.equal(next?.attempt, 2)
-  const tenant = TenantContext.openSystem(database, acme.tenantId, 'notifications')
+  const tenant = TenantContext.openSystem(place.worker, acme.tenantId, 'notifications')
   const late = { id: dead!.deliveryId, attempt: 1, endpointId: endpoint.id }
   await recordOutcome(tenant, late, { ok: false, status: 500, error: 'late' })
   t.match((await deliveriesOf(endpoint))[0], { status: 'pending', error: null, taken: true })

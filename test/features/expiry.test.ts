@@ -11,7 +11,7 @@ import { workplace } from '../support/work.ts'
 
 // What happens when nobody decides in time: once, whoever does it, and never more than the organization allows.
 const place = await workplace(t)
-const { admin, database, doors } = place
+const { admin, doors } = place
 const acme = await seedTenant(doors, 'acme')
 const beta = await seedTenant(doors, 'beta')
 const { person, ask, answer, passTime } = court(place, acme)
@@ -22,13 +22,13 @@ const starter = await person('stan', ['builder'])
 const reader = () => boss.may('approvals:read')
 
 const expire = ({ approvalId }: Asked) =>
-  expireApproval(TenantContext.openSystem(database, acme.tenantId, 'approval-expiry'), approvalId, new Date())
+  expireApproval(TenantContext.openSystem(place.worker, acme.tenantId, 'approval-expiry'), approvalId, new Date())
 const rejecting = { roles: ['operator'], expiry: { afterMinutes: 5, action: 'reject' } }
 const approving = { roles: ['operator'], expiry: { afterMinutes: 5, action: 'approve' } }
 const settings = (approveOnExpiry: boolean) => putSettings(boss.may('policies:write'), { approveOnExpiry })
 const log = pino({ level: 'silent' })
 const startJob = (t: Test) => {
-  const job = startExpiries({ database, doors, pollMs: 20, log })
+  const job = startExpiries({ database: place.worker, doors, pollMs: 20, log })
   t.teardown(() => job.stop())
 }
 
@@ -155,7 +155,7 @@ t.test('the door gives one of each tenant in turn, only what is due, nothing of 
   t.equal((await doors.dueApprovals(100)).length, 31, 'what is not due yet is left alone')
   await doors.setTenantStatus(acme.organizationId, 'suspended', 'platform:test')
   t.same(await doors.dueApprovals(100), [{ tenantId: beta.tenantId, approvalId: other.approvalId }])
-  const foreign = TenantContext.openSystem(database, acme.tenantId, 'approval-expiry')
+  const foreign = TenantContext.openSystem(place.worker, acme.tenantId, 'approval-expiry')
   t.equal(await expireApproval(foreign, other.approvalId, new Date()), null, "another tenant's question is none")
   await doors.setTenantStatus(acme.organizationId, 'active', 'platform:test')
 })

@@ -7,7 +7,7 @@ import { testApp } from '../support/app.ts'
 import { seedTenant } from '../support/database.ts'
 
 // What a run asks in the chat, and what people answer.
-const { app, admin, database, doors, services, tokenFor } = await testApp(t)
+const { app, admin, worker, doors, services, tokenFor } = await testApp(t)
 const acme = await seedTenant(doors, 'acme')
 const [operator, auditor] = [await tokenFor(acme, 'operator'), await tokenFor(acme, 'auditor')]
 
@@ -29,7 +29,7 @@ const seed = () => seedWork(admin, services.files, acme)
 async function held({ runId }: Work) {
   await admin.query(`update runs set status = 'running', epoch = epoch + 1 where id = $1`, [runId])
   const { epoch } = await one('select epoch from runs where id = $1', runId)
-  return TenantContext.openRun(database, acme.tenantId, runId, epoch)
+  return TenantContext.openRun(worker, acme.tenantId, runId, epoch)
 }
 
 function question(call: string, prompt = `question ${call}`) {

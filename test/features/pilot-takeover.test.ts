@@ -26,7 +26,7 @@ function startWorker(): ChildProcess {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env.PATH,
-      ENGINEX_DATABASE_URL: place.appUrl,
+      ENGINEX_DATABASE_URL: place.workerUrl,
       ENGINEX_FILES_DIRECTORY: place.directory,
       ENGINEX_KEYS_DIRECTORY: place.keysDirectory,
       ENGINEX_LOG_LEVEL: 'warn',

@@ -44,7 +44,7 @@ t.test('a run that another run started works for whoever is behind that one', as
   // As a worker would hold it: a supervisor, in the middle of its work.
   await admin.query(`update app.runs set status = 'running', epoch = 7 where id = $1`, [parent.runId])
   const scope = { kind: 'run', tenantId: acme.tenantId, runId: parent.runId, epoch: 7 } as const
-  const sessionId = await database.transaction(scope, async (send) => {
+  const sessionId = await place.worker.transaction(scope, async (send) => {
     const session = await send({
       text: `insert into sessions (agent_id, agent_version_id, title, input)
              select agent_id, agent_version_id, 'child', input from sessions where id = $1 returning id`,

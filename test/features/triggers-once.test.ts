@@ -45,7 +45,7 @@ t.test('schedulers that are killed at any moment leave no time out and none twic
   const acme = await newTenant()
   const { id } = await addTrigger(place, acme, { ...hourly, name: 'many' })
   await copyTimer(place, id, 400)
-  const begin = () => fork(new URL('../support/timer-process.ts', import.meta.url), [place.appUrl])
+  const begin = () => fork(new URL('../support/timer-process.ts', import.meta.url), [place.workerUrl])
   const children: ChildProcess[] = [begin(), begin()]
   t.teardown(() => children.map((child) => child.kill('SIGKILL')))
   const fired = async () => {

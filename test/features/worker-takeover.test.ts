@@ -10,7 +10,7 @@ import { until } from '../support/until.ts'
 import { gate, workplace } from '../support/work.ts'
 
 const place = await workplace(t)
-const { admin, doors, database } = place
+const { admin, doors } = place
 const acme = await seedTenant(doors, 'acme')
 const beta = await seedTenant(doors, 'beta')
 for (const tenant of [acme, beta]) await place.deploy(tenant, 'tiny', tinyPackage())
@@ -48,7 +48,7 @@ t.test('a worker that fell silent loses its run; what it does afterwards is refu
   t.equal((await place.rowsOf('checkpoints', runId)).length, before.length, 'the late result was not written')
   await assertOnce(t, runId, sessionId)
 
-  const stale = TenantContext.openRun(database, acme.tenantId, runId, first.epoch)
+  const stale = TenantContext.openRun(place.worker, acme.tenantId, runId, first.epoch)
   const transition = { state: {} as never, status: 'failed', writes: {}, events: [], effects: [], steps: [] } as const
   const write = recordTransition(stale, { runId, sessionId }, 9, transition, {
     events: [],
@@ -182,7 +182,7 @@ function startProcess(t: Test): ChildProcess {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: {
       ...inheritedEnvironment(),
-      ENGINEX_DATABASE_URL: place.appUrl,
+      ENGINEX_DATABASE_URL: place.workerUrl,
       ENGINEX_FILES_DIRECTORY: place.directory,
       ENGINEX_KEYS_DIRECTORY: place.keysDirectory,
       ENGINEX_LOG_LEVEL: 'error',

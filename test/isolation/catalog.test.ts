@@ -1,8 +1,8 @@
 import t from 'tap'
-import { Doors } from '../../src/db/doors.ts'
 import { seedTenant, testDatabase } from '../support/database.ts'
 
-// What the database itself says of every table, function and role. A new one that forgets a rule turns this red.
+// What the database itself says of every table; a new one that forgets a rule turns this red. Functions and roles:
+// roles.test.ts.
 const { admin, doors } = await testDatabase(t)
 await admin.query("set search_path = ''") // so that the catalog prints every name with its schema
 
@@ -134,6 +134,8 @@ async function privilegesOf(role: string): Promise<string[]> {
 
 t.test('the application may read and write rows of tenants, and do nothing else', async (t) => {
   const granted = await privilegesOf('enginex_app')
+  for (const role of ['enginex_api', 'enginex_worker'])
+    t.same(await privilegesOf(role), [], `${role} has it from there`)
   t.same(granted.map((line) => line.split(':')[0]).sort(), tenantTables, 'every tenant table, no other')
   for (const line of granted) {
     const [table = '', privileges = ''] = line.split(': ')
@@ -196,82 +198,7 @@ t.test('nothing is granted to everyone', async (t) => {
     union all select privilege_type from pg_database, aclexplode(datacl) where datname = current_database() and grantee = 0`)
   t.same(open, [])
   const creators = `select nspname || ' ' || rolname from pg_namespace, pg_roles where nspname in ('app', 'public', 'migrations')
-    and rolname in ('enginex_app', 'enginex_guard', 'enginex_doors', 'enginex_backup') and has_schema_privilege(rolname, nspname, 'create')`
+    and rolname in ('enginex_app', 'enginex_api', 'enginex_worker', 'enginex_guard', 'enginex_doors', 'enginex_backup') and has_schema_privilege(rolname, nspname, 'create')`
   t.same(await list(creators), [], 'nobody but the owner creates anything')
   t.same(await list("select has_schema_privilege('enginex_app', 'migrations', 'usage')"), [false])
-})
-
-const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-const doorNames = Object.getOwnPropertyNames(Doors.prototype)
-  .filter((name) => name !== 'constructor')
-  .map(snake)
-  .sort()
-const entryNames = ['enter', 'enter_run', 'enter_starter', 'enter_system', 'enter_trigger']
-
-t.test(
-  'functions with rights of their own are the entries, the doors, two triggers and what those share',
-  async (t) => {
-    const definers = `select proname, proowner::regrole::text, proconfig::text from pg_proc
-                     where pronamespace = 'app'::regnamespace and prosecdef order by proname`
-    const fixed = '{"search_path=\\"\\""}'
-    const expected = [
-      ...entryNames.map((name) => [name, 'enginex_guard', fixed]),
-      ...[...doorNames, 'disable_orphans', 'membership_changed', 'tenant_changed'].map((name) => [
-        name,
-        'enginex_doors',
-        fixed,
-      ]),
-    ]
-    t.same(
-      await list(definers),
-      expected.sort(([a = ''], [b = '']) => (a < b ? -1 : 1)),
-    )
-  },
-)
-
-t.test('the application may call the doors, the entries and a few helpers', async (t) => {
-  const callable = `select proname from pg_proc where pronamespace = 'app'::regnamespace
-                      and has_function_privilege('enginex_app', oid, 'execute') order by proname`
-  const helpers = [
-    'actor',
-    'append_events',
-    'may_answer',
-    'notify_change',
-    'person_behind',
-    'record_transition',
-    'seats_of',
-    'take_model_call',
-    'tenant_id',
-    'write_events',
-  ]
-  t.same(await list(callable), [...doorNames, ...entryNames, ...helpers].sort())
-  const invokers = `select proname from pg_proc where pronamespace = 'app'::regnamespace and not prosecdef order by proname`
-  t.same(await list(invokers), [...helpers, 'least_silence', 'own_trigger', 'protect', 'tell_outside'].sort())
-})
-
-t.test('roles are bound', async (t) => {
-  const roles = `select rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolinherit
-                   from pg_roles where rolname like 'enginex%' order by rolname`
-  const never = [false, false, false, false]
-  const role = (name: string, login: boolean, bypass = false) => [name, login, false, bypass, ...never]
-  t.same(await list(roles), [
-    role('enginex_app', true),
-    role('enginex_backup', false, true),
-    role('enginex_doors', false),
-    role('enginex_guard', false),
-    role('enginex_owner', true),
-  ])
-  const members = `select member::regrole::text, roleid::regrole::text, inherit_option, set_option, admin_option
-                     from pg_auth_members where member::regrole::text like 'enginex%' order by 2`
-  t.same(await list(members), [
-    ['enginex_owner', 'enginex_doors', false, true, false],
-    ['enginex_owner', 'enginex_guard', false, true, false],
-  ])
-})
-
-t.test('what the owner makes next is closed until it is granted', async (t) => {
-  await admin.query(`set role enginex_owner; create function app.later() returns int language sql return 1;
-                     create table app.later (id int); reset role`)
-  const closed = `select has_function_privilege('enginex_app', 'app.later()', 'execute'), has_table_privilege('enginex_app', 'app.later', 'select')`
-  t.same(await list(closed), [[false, false]])
 })

@@ -4,6 +4,7 @@ const enter = 'test/db/enter.test.ts'
 const statement = 'test/db/statement.test.ts'
 const start = 'test/db/start.test.ts'
 const catalog = 'test/isolation/catalog.test.ts'
+const functions = 'test/isolation/roles.test.ts'
 const lists = 'test/isolation/lists.test.ts'
 const late = 'test/isolation/late.test.ts'
 const foundation = 'sql/migrations/0001_foundation.sql'
@@ -102,12 +103,12 @@ export const databaseFaults: readonly Fault[] = [
     '  unique (tenant_id, name)\n',
     '  unique (tenant_id, name),\n  unique (name)\n',
   ]),
-  fault('a door without search_path', catalog, /functions with rights of their own/, [
+  fault('a door without search_path', functions, /functions with rights of their own/, [
     foundation,
     `returns table (tenant_id uuid, region text, tenant_status text, membership_status text, roles text[])\nlanguage sql stable security definer set search_path = '' as`,
     `returns table (tenant_id uuid, region text, tenant_status text, membership_status text, roles text[])\nlanguage sql stable security definer as`,
   ]),
-  fault('a door that nobody listed', catalog, /functions with rights of their own/, [
+  fault('a door that nobody listed', functions, /functions with rights of their own/, [
     foundation,
     '-- Open streams listen for these and close.',
     `create function app.peek() returns bigint language sql security definer set search_path = '' as $$ select count(*) from app.memberships $$;`,
@@ -124,8 +125,18 @@ export const databaseFaults: readonly Fault[] = [
   ]),
   fault('the application bypasses row level security', catalog, /not bound by row level security/, [
     'sql/roles.sql',
-    `('enginex_app', 'login nobypassrls noinherit')`,
-    `('enginex_app', 'login bypassrls noinherit')`,
+    `('enginex_api', 'login nobypassrls noinherit')`,
+    `('enginex_api', 'login bypassrls noinherit')`,
+  ]),
+  fault('the API may open the doors of the workers', functions, /each the entries and doors that it is there for/, [
+    'sql/migrations/0016_worker_role.sql',
+    `    execute format('revoke execute on function app.%I from enginex_app', one.function);\n`,
+    '',
+  ]),
+  fault('a worker can become what it shares with the API', functions, /or can become one that is not/, [
+    'sql/roles.sql',
+    'grant enginex_app to enginex_api, enginex_worker with inherit true, set false;',
+    'grant enginex_app to enginex_api, enginex_worker with inherit true, set true;',
   ]),
   fault('nobody asks whether the role is bound', start, /as a role that is not bound it does not/, [
     'src/db/database.ts',

@@ -27,7 +27,7 @@ export async function assertClean(t: Test, client: OpenedClient): Promise<void> 
   const setting =
     "coalesce(current_setting('app.tenant_id', true), '') || coalesce(current_setting('app.actor', true), '')"
   const { rows } = await client.query(`select ${setting} as scope, current_user::text as role`)
-  t.same(rows, [{ scope: '', role: 'enginex_app' }], 'no scope is left on the connection')
+  t.match(rows, [{ scope: '', role: /^enginex_(api|worker)$/ }], 'no scope is left on the connection')
   await t.rejects(client.query('select from app.agents'), { code: 'TN000' }, 'a forgotten scope is an error')
   t.equal(client.getTransactionStatus(), 'I', 'the connection is idle')
 }

@@ -7,17 +7,21 @@ import { Doors } from '../../src/db/doors.ts'
 import type { Scope } from '../../src/db/scope.ts'
 import { type Permission, type Role, roles } from '../../src/tenancy/permissions.ts'
 import { assertEvents } from './events.ts'
-import { appPassword, ownerPassword, template, urlOf } from './services.ts'
+import { apiPassword, ownerPassword, template, urlOf, workerPassword } from './services.ts'
 
 export interface TestDatabase {
   /** Addresses of this file's own database, by role. */
   readonly adminUrl: string
   readonly ownerUrl: string
   readonly appUrl: string
+  readonly workerUrl: string
   /** A superuser's connection, which row level security does not bind. */
   readonly admin: pg.Client
   /** The application's own handle; `connect` opens more of them. */
   readonly database: Database
+  /** A worker's handle. */
+  readonly worker: Database
+  /** Of the application and of the worker. */
   readonly doors: Doors
   connect(options?: Partial<ConnectionOptions>): Promise<Database>
 }
@@ -35,7 +39,8 @@ export async function testDatabase(
 
   const adminUrl = urlOf(postgresUrl, name)
   await execute(adminUrl, shortSilence)
-  const appUrl = urlOf(postgresUrl, name, 'enginex_app', appPassword)
+  const appUrl = urlOf(postgresUrl, name, 'enginex_api', apiPassword)
+  const workerUrl = urlOf(postgresUrl, name, 'enginex_worker', workerPassword)
   const admin = new pg.Client({ connectionString: adminUrl, options: '-c search_path=app' })
   admin.on('error', () => undefined)
   await admin.connect()
@@ -55,8 +60,31 @@ export async function testDatabase(
   }
   const database = await connect()
   const ownerUrl = urlOf(postgresUrl, name, 'enginex_owner', ownerPassword)
-  return { adminUrl, ownerUrl, appUrl, admin, database, doors: new Doors(database), connect }
+  const worker = await connect({ url: workerUrl, shared: 0 })
+  const doors = allDoors(new Doors(database), new Doors(worker))
+  return { adminUrl, ownerUrl, appUrl, workerUrl, admin, database, worker, doors, connect }
 }
+
+/** Each door through the role that may open it. */
+function allDoors(api: Doors, worker: Doors): Doors {
+  const ofWorker: readonly (string | symbol)[] = workerDoors
+  return new Proxy(api, {
+    get(_, name) {
+      const doors = ofWorker.includes(name) ? worker : api
+      const door: unknown = Reflect.get(doors, name)
+      return typeof door === 'function' ? door.bind(doors) : door
+    },
+  })
+}
+
+export const workerDoors = [
+  'announceSessions',
+  'beatRuns',
+  'dueApprovals',
+  'dueTriggers',
+  'takeDeliveries',
+  'takeRuns',
+] as const satisfies readonly (keyof Doors)[]
 
 /** No test waits for ten seconds until a worker counts as silent. */
 const shortSilence = `create or replace function app.least_silence() returns interval language sql immutable
@@ -67,7 +95,7 @@ async function cloneTemplate(postgresUrl: string, name: string): Promise<void> {
     postgresUrl,
     `create database ${name} template ${template} owner enginex_owner`,
     // A clone does not take over what the roles may do with the database itself.
-    `revoke all on database ${name} from public; grant connect on database ${name} to enginex_app`,
+    `revoke all on database ${name} from public; grant connect on database ${name} to enginex_api, enginex_worker`,
   )
 }
 

@@ -46,7 +46,15 @@ export async function outboxOf(t: Test, place: Workplace, tenants: readonly Test
     /** A worker of this process, until the test ends. */
     work(t: Test, change: Partial<DeliveryOptions> = {}) {
       const log = pino({ level: 'silent' })
-      const settings = { database, doors, vault, webhooks, sendMail: null, publicUrl: 'https://enginex.test', log }
+      const settings = {
+        database: place.worker,
+        doors,
+        vault,
+        webhooks,
+        sendMail: null,
+        publicUrl: 'https://enginex.test',
+        log,
+      }
       const job = startDeliveries({ ...settings, pollMs: 20, timeoutMs: 2000, ...change })
       t.teardown(() => job.stop())
       return job

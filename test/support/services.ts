@@ -12,7 +12,8 @@ import { rolePermissions } from '../../src/tenancy/permissions.ts'
 
 export const template = 'enginex_template'
 export const ownerPassword = 'owner'
-export const appPassword = 'app'
+export const apiPassword = 'api'
+export const workerPassword = 'worker'
 
 export interface TestServices {
   /** What a test file needs to find them; see database.ts and keycloak.ts. */
@@ -68,7 +69,10 @@ export async function startServices({ keycloak, durable = false }: ServiceOption
 }
 
 async function makeTemplate(adminUrl: string): Promise<void> {
-  await installRoles(adminUrl, { database: template, ownerPassword, appPassword })
+  await installRoles(adminUrl, {
+    database: template,
+    passwords: { owner: ownerPassword, api: apiPassword, worker: workerPassword },
+  })
   await migrate(urlOf(adminUrl, template, 'enginex_owner', ownerPassword), rolePermissions())
 }
 

@@ -40,7 +40,7 @@ export async function copyTimer(place: Workplace, id: string, count: number, due
 /** The timers of one worker, over connections of its own. */
 export async function runTimers(t: Pick<Test, 'teardown'>, place: Workplace, pollMs = 50): Promise<Job> {
   const log = pino({ level: 'silent' })
-  const database = await place.connect({ shared: 0, exclusive: 4 })
+  const database = await place.connect({ url: place.workerUrl, shared: 0, exclusive: 4 })
   const doors = new Doors(database)
   const timer = startTimer({ doors, fire: (due) => fireDue({ database, doors, log }, due), pollMs, log })
   t.teardown(() => timer.stop())

@@ -152,7 +152,7 @@ function records(admin: TestDatabase['admin']): Records {
 
 async function startWorker(
   t: Pick<Test, 'teardown'>,
-  { appUrl, connect }: TestDatabase,
+  { workerUrl, connect }: TestDatabase,
   shared: { files: Files; vault: Vault; sandbox: Sandbox },
   {
     before,
@@ -168,7 +168,7 @@ async function startWorker(
   }: WorkerOptions = {},
 ): Promise<Scheduler> {
   const log = pino({ level: 'silent' })
-  const database = await connect({ shared: 0, exclusive: 10, ...connection })
+  const database = await connect({ url: workerUrl, shared: 0, exclusive: 10, ...connection })
   const doors = new Doors(database)
   const deltas = createDeltas({ send: (batch) => database.tellTexts(batch) })
   const own = { baseUrl: undefined, name: undefined, apiKey: undefined, allow: [], ...model }
@@ -190,7 +190,7 @@ async function startWorker(
     callModel: stubbed ?? asked,
     log,
   }
-  const notifications = await new Notifications(appUrl).start()
+  const notifications = await new Notifications(workerUrl).start()
   t.teardown(() => notifications.stop())
   const scheduler = startScheduler({
     slots: 8,

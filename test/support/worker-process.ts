@@ -21,7 +21,7 @@ export interface WorkerProcess {
 
 /** Starts a worker as `npm run worker` does, in a process group of its own, and waits until it is ready. */
 export async function startWorkerProcess(
-  place: Pick<Workplace, 'appUrl' | 'directory' | 'keysDirectory'>,
+  place: Pick<Workplace, 'workerUrl' | 'directory' | 'keysDirectory'>,
   settings: WorkerSettings = {},
 ): Promise<WorkerProcess> {
   const child = spawn(process.execPath, ['src/worker/main.ts'], {
@@ -29,7 +29,7 @@ export async function startWorkerProcess(
     detached: true,
     env: {
       ...inheritedEnvironment(),
-      ENGINEX_DATABASE_URL: place.appUrl,
+      ENGINEX_DATABASE_URL: place.workerUrl,
       ENGINEX_FILES_DIRECTORY: place.directory,
       ENGINEX_KEYS_DIRECTORY: place.keysDirectory,
       ENGINEX_LOG_LEVEL: 'info',

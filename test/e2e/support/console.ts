@@ -73,10 +73,10 @@ export async function startConsole(t: Test): Promise<{ url: string; cut: () => v
   return { url, cut: () => app.server.closeAllConnections() }
 }
 
-async function startWorker(t: Test, { doors, appUrl }: TestDatabase, filesDirectory: string): Promise<void> {
+async function startWorker(t: Test, { doors, workerUrl }: TestDatabase, filesDirectory: string): Promise<void> {
   const model = { baseUrl: 'http://127.0.0.1:9', name: 'none', apiKey: '', allow: [] }
   const settings = {
-    databaseUrl: appUrl,
+    databaseUrl: workerUrl,
     filesDirectory,
     keysDirectory: join(filesDirectory, 'keys'),
     model,
@@ -97,7 +97,7 @@ async function startWorker(t: Test, { doors, appUrl }: TestDatabase, filesDirect
     workerId: randomUUID(),
     start: runner.start,
   })
-  const notifications = await new Notifications(appUrl).start()
+  const notifications = await new Notifications(workerUrl).start()
   notifications.onAny('runs', scheduler.look)
   notifications.onAny('requests', scheduler.heed)
   t.teardown(async () => {
