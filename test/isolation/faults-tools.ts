@@ -20,9 +20,9 @@ export const toolFaults: readonly Fault[] = [
     'keepAlive = true,',
   ]),
   fault("a socket serves several tenants' servers", pool, /nothing shared/, [
-    'src/providers/mcp-connection.ts',
-    'fetch: limitedFetch(newFetch(), address',
-    'fetch: limitedFetch(((globalThis as any).one ??= newFetch()), address',
+    'src/providers/mcp-client.ts',
+    'newFetch: () => createGuardedFetch({ allow, keepAlive: true }),',
+    'newFetch: ((one) => () => one)(createGuardedFetch({ allow, keepAlive: true })),',
   ]),
   fault('a connection outlives its configuration', pool, /has its own/, [
     'src/providers/mcp-pool.ts',
