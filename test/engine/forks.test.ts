@@ -48,6 +48,12 @@ t.test('where branches come together', async (t) => {
       'a b c e e',
       world({ b: broken(), c: broken() }),
     ],
+    ['one might end early', ['a > b', 'a > c', 'b > e x == 2', 'b > d x == 1', 'c > d', 'd > f'], 'a b c d f'],
+    [
+      'both might fail',
+      ['a > b', 'a > c', 'b > d', 'c > d', 'b > e on_failure', 'c > e on_failure', 'd > f'],
+      'a b c d f',
+    ],
     ['nested', ['a > b', 'a > c', 'b > d', 'b > e', 'd > f', 'e > f', 'f > g', 'c > g'], 'a b c d e f g'],
     ['nested with one join', ['a > b', 'a > c', 'b > d', 'b > e', 'd > f', 'e > f', 'c > f'], 'a b c d e f'],
     [
@@ -144,6 +150,17 @@ t.test('continue_others: the rest arrives', async (t) => {
   })
   t.equal(all.last.error?.message, '"b" failed: b broke', 'all failed: the first edge says why')
   t.equal(eventsOf(all, 'branch_failed').length, 2)
+})
+
+t.test('what a branch wrote that failed counts only where no other wrote it', async (t) => {
+  const edges = ['a > b', 'a > c', 'b > d', 'c > e', 'e > d']
+  const nodes = { b: { outputKeys: ['k'] }, c: { outputKeys: ['k', 'c'] } }
+  const by = world({ b: done({ k: 'b' }), c: done({ k: 'c', c: 'c' }), e: broken() })
+  for (const conflictPolicy of ['last', 'first', 'error']) {
+    const played = run([edges, nodes, { conflictPolicy, branchFailurePolicy: 'continue_others' }], by)
+    t.equal(outcome(played), 'completed')
+    t.match(memoryOf(played), { k: 'b', c: 'c', d: 'd' }, conflictPolicy)
+  }
 })
 
 t.test('a rejection inside a branch', async (t) => {

@@ -49,6 +49,8 @@ function badTransition({ manifest }: AgentPackage, { state, status, effects }: T
     return `a model was asked after ${inputTokens + outputTokens} tokens`
   if (toolCalls > maxToolCalls) return `${toolCalls} tool calls`
   const pending = state.activations.flatMap((activation) => activation.pending).filter(({ kind }) => kind !== 'child')
+  const strange = effects.find(({ call }) => !pending.some((one) => one.call === call))
+  if (strange) return `${strange.call} is asked for, and nothing waits for it`
   if (!ends.includes(status) && pending.length === 0) return `it is ${status} and waits for nothing`
   const asksOnly = pending.every(({ kind }) => kind === 'approval' || kind === 'message')
   if ((status === 'waiting') !== (pending.length > 0 && asksOnly)) return status
@@ -136,7 +138,10 @@ function badBranches({ manifest }: AgentPackage, { last, transitions }: Played):
     if ((start?.data['branches'] as unknown[] | undefined)?.length !== branches.length)
       return `fork ${data['step']} lost a branch`
   }
-  const failed = last.status === 'failed' || manifest.graph.branchFailurePolicy !== 'continue_others'
+  const together = manifest.graph.branchFailurePolicy === 'continue_others'
+  const went = of('branch_failed').find(({ data }) => !together && joined.includes(data['step']))
+  if (went) return `fork ${went.data['step']} went on without a branch`
+  const failed = last.status === 'failed' || !together
   const lost = of('branches_started').find(({ data }) => !joined.includes(data['step']))
   return lost && !failed ? `fork ${lost.data['step']} never came together` : undefined
 }

@@ -46,6 +46,21 @@ export const attackFaults: readonly Fault[] = [
     'const maxWork = 400_000_000',
     'const maxWork = 1e18',
   ]),
+  fault('an item of a list stands for a decision', 'test/engine/package.test.ts', /an item that is a decision/, [
+    'src/engine/helpers.ts',
+    'if (reserved(manifest).has(node.itemKey))',
+    'if (memoryKeys(manifest).size < 0)',
+  ]),
+  fault('a model overrules a rejection', 'test/engine/choices.test.ts', /never overrules a failure or a rejection/, [
+    'src/engine/leave.ts',
+    "if (edge.condition === 'on_success' || edge.condition === 'llm_decide') return !error",
+    "if (edge.condition === 'on_success' || edge.condition === 'llm_decide') return !error || error.code === 'rejected'",
+  ]),
+  fault('what a dropped branch had asked for is done all the same', 'test/engine/random.test.ts', /random graphs/, [
+    'src/engine/walk.ts',
+    'walk.effects.filter(({ call }) => calls.has(call))',
+    'walk.effects.slice()',
+  ]),
   fault('a schema and an input of any size', heavy, /wrong in every part/, [
     'src/providers/json-schema.ts',
     'const work = { thorough: 200_000, most: 20_000_000 }',
