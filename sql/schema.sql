@@ -1611,7 +1611,7 @@ alter function app.take_model_call(integer) owner to enginex_owner;
 grant execute on function app.take_model_call(integer) to enginex_app;
 
 CREATE OR REPLACE FUNCTION app.take_runs(p_worker uuid, p_limit integer, p_silent interval)
- RETURNS TABLE(tenant_id uuid, run_id uuid, session_id uuid, epoch integer, seq integer)
+ RETURNS TABLE(tenant_id uuid, run_id uuid, session_id uuid, epoch integer, seq integer, takeovers integer)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
@@ -1655,7 +1655,7 @@ begin
                         started_at = coalesce(r.started_at, now())
    where r.tenant_id = any (array(select c.tenant_id from chosen c)) and r.id = any (array(select c.id from chosen c))
      and (r.tenant_id, r.id) in (select c.tenant_id, c.id from chosen c) and r.status in ('queued', 'running')
-  returning r.tenant_id, r.id, r.session_id, r.epoch, r.seq;
+  returning r.tenant_id, r.id, r.session_id, r.epoch, r.seq, r.takeovers;
 end $function$;
 alter function app.take_runs(uuid,integer,interval) owner to enginex_doors;
 grant execute on function app.take_runs(uuid,integer,interval) to enginex_worker;

@@ -13,8 +13,9 @@ grant execute on function app.least_silence to enginex_doors;
 
 grant create on schema app to enginex_doors;
 set role enginex_doors;
-create or replace function app.take_runs(p_worker uuid, p_limit integer, p_silent interval)
-returns table (tenant_id uuid, run_id uuid, session_id uuid, epoch integer, seq integer)
+drop function app.take_runs;
+create function app.take_runs(p_worker uuid, p_limit integer, p_silent interval)
+returns table (tenant_id uuid, run_id uuid, session_id uuid, epoch integer, seq integer, takeovers integer)
 language plpgsql volatile security definer set search_path = '' as $$
 declare
   v_silent constant interval := greatest(p_silent, app.least_silence());
@@ -55,7 +56,9 @@ begin
                         started_at = coalesce(r.started_at, now())
    where r.tenant_id = any (array(select c.tenant_id from chosen c)) and r.id = any (array(select c.id from chosen c))
      and (r.tenant_id, r.id) in (select c.tenant_id, c.id from chosen c) and r.status in ('queued', 'running')
-  returning r.tenant_id, r.id, r.session_id, r.epoch, r.seq;
+  returning r.tenant_id, r.id, r.session_id, r.epoch, r.seq, r.takeovers;
 end $$;
+revoke execute on function app.take_runs from public;
+grant execute on function app.take_runs to enginex_app;
 reset role;
 revoke create on schema app from enginex_doors;

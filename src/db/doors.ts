@@ -25,6 +25,8 @@ export interface TakenRun {
   readonly sessionId: string
   readonly epoch: number
   readonly seq: number
+  /** How often its workers fell silent since its last checkpoint. */
+  readonly takeovers: number
 }
 
 /** A notification that this worker has just been given to deliver, and its organization's alias. */
@@ -128,6 +130,7 @@ export class Doors {
       sessionId: row.session_id,
       epoch: row.epoch,
       seq: row.seq,
+      takeovers: row.takeovers,
     }))
   }
 

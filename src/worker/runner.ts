@@ -7,10 +7,13 @@ import type { Flight } from './scheduler.ts'
 /** Rows and their copies live short: a small young generation keeps the process small. */
 const execArgv = ['--max-semi-space-size=8', '--max-old-space-size=1536']
 
+/** A run whose workers fell silent this often at one step goes on alone: should it take its process along, no other goes with it. */
+const aloneAfter = 2
+
 export interface Runner {
   /** Begins to advance a run. Its `done` rejects when the child dies: then the run is left to be taken over. */
   start(run: TakenRun): Flight
-  /** Ends the child. Call it when every run is done. */
+  /** Ends every process. Call it when every run is done. */
   close(): Promise<void>
 }
 
@@ -26,28 +29,34 @@ interface Child {
  * it took: an idle worker is small.
  */
 export function createRunner(settings: ChildSettings, idleMs: number): Runner {
-  let child: Child | undefined
+  let shared: Child | undefined
   let last = 0
+  const live = new Set<Child>()
 
-  const open = () => {
+  const end = (child: Child) => {
+    if (shared === child) shared = undefined
+    clearTimeout(child.idle)
+    send(child.process, { close: true })
+  }
+  const open = (afterMs: number) => {
     const opened = openChild(settings, () => {
-      if (child !== opened) return
-      opened.idle = setTimeout(end, idleMs)
+      opened.idle = setTimeout(end, afterMs, opened)
     })
+    live.add(opened)
     opened.process.once('exit', () => {
-      if (child === opened) child = undefined
+      live.delete(opened)
+      clearTimeout(opened.idle)
+      if (shared === opened) shared = undefined
     })
     return opened
   }
-  const end = () => {
-    const ended = child?.process
-    child = undefined
-    if (ended) send(ended, { close: true })
-    return ended
+  const forAll = () => {
+    shared ??= open(idleMs)
+    return shared
   }
   return {
     start(run) {
-      child ??= open()
+      const child = run.takeovers >= aloneAfter ? open(0) : forAll()
       const { process, flights, idle } = child
       clearTimeout(idle)
       const id = ++last
@@ -63,9 +72,9 @@ export function createRunner(settings: ChildSettings, idleMs: number): Runner {
       return { done: flight.promise, ask, answered }
     },
     async close() {
-      clearTimeout(child?.idle)
-      const ended = end()
-      if (ended) await new Promise((resolve) => ended.once('exit', resolve))
+      const ended = [...live].map((child) => new Promise((resolve) => child.process.once('exit', resolve)))
+      for (const child of live) end(child)
+      await Promise.all(ended)
     },
   }
 }

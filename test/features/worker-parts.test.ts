@@ -9,7 +9,7 @@ import { isStorable, makeStorable } from '../../src/worker/storable.ts'
 import { noMcp } from '../support/mcp.ts'
 import { until } from '../support/until.ts'
 
-const run = (runId: string): TakenRun => ({ tenantId: 't', runId, sessionId: 's', epoch: 1, seq: 0 })
+const run = (runId: string): TakenRun => ({ tenantId: 't', runId, sessionId: 's', epoch: 1, seq: 0, takeovers: 0 })
 const log = { error: () => undefined, warn: () => undefined, info: () => undefined }
 const times = { pollMs: 10, beatMs: 10, silentMs: 1000, sliceMs: 60_000 }
 

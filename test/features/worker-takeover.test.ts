@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { inheritedEnvironment } from '../../src/config.ts'
 import { recordTransition } from '../../src/features/runs/progress.ts'
 import { TenantContext } from '../../src/tenancy/context.ts'
+import { createRunner } from '../../src/worker/runner.ts'
 import { seedTenant } from '../support/database.ts'
+import { noMcp } from '../support/mcp.ts'
 import { tinyPackage } from '../support/tiny-package.ts'
 import { until } from '../support/until.ts'
 import { gate, workplace } from '../support/work.ts'
@@ -113,6 +116,30 @@ t.test('a run that its workers do not survive fails, and takes no more of them a
   t.match(await place.arrives(runId, 'failed'), { error: { code: 'worker_lost' } })
   stuck.open()
 })
+
+t.test('a run that took its worker along twice goes on in a process of its own', async (t) => {
+  const runs = await Promise.all([1, 2].map((number) => place.begin(acme, 'busy', { number })))
+  const taken = await doors.takeRuns(acme.tenantId, 2, 60_000)
+  t.same(taken.map(({ runId }) => runId).sort(), runs.map(({ runId }) => runId).sort())
+  const model = { baseUrl: undefined, name: undefined, apiKey: undefined, allow: [] }
+  const { workerUrl: databaseUrl, directory: filesDirectory, keysDirectory } = place
+  const directories = { databaseUrl, filesDirectory, keysDirectory }
+  const runner = createRunner({ ...directories, model, mcp: noMcp, slots: 2, graceMs: 100, logLevel: 'error' }, 1000)
+  t.teardown(() => runner.close())
+  const innocent = runner.start(taken[0]!)
+  const before = children()
+  const suspect = runner.start({ ...taken[1]!, takeovers: 2 })
+  const [alone] = children().filter((pid) => !before.includes(pid))
+  process.kill(alone!, 'SIGKILL')
+  await t.rejects(suspect.done, /SIGKILL/)
+  await innocent.done
+  await place.work(t, { silentMs: 200 })
+  for (const { runId } of runs) await place.arrives(runId, 'waiting')
+})
+
+function children(): number[] {
+  return readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+}
 
 t.test('nobody takes what another worker was heard of just now, however impatient', async (t) => {
   const stuck = gate()
