@@ -11,6 +11,7 @@ import {
   type Transition,
 } from '../../src/engine/machine.ts'
 import type { AgentPackage } from '../../src/engine/package.ts'
+import { faultsOf } from '../support/events.ts'
 
 type Decision = { decision: 'approve' | 'edit' | 'reject'; values?: unknown; reason?: string }
 type Of<Kind> = Extract<Effect, { kind: Kind }>
@@ -100,6 +101,7 @@ export function play(pkg: AgentPackage, world: World, options: PlayOptions = {})
   for (;;) {
     watch?.(state, memory, now)
     const last = keep(next(pkg, state, memory, keep(now)))
+    assertFit(last)
     transitions.push(last)
     effects.push(...last.effects)
     memory = { ...memory, ...last.writes }
@@ -108,6 +110,14 @@ export function play(pkg: AgentPackage, world: World, options: PlayOptions = {})
     if (open.length === 0) return { last, memory, transitions, effects }
     now = answerNext(open, pick, world)
   }
+}
+
+/** Every event fits its schema; a decision is told by whoever takes it, not by the machine's own event. */
+function assertFit({ events }: Transition): void {
+  const faults = events
+    .filter(({ type }) => type !== 'approval_decided')
+    .flatMap(({ type, data }) => faultsOf(type, data))
+  if (faults.length > 0) throw new Error(faults.join('\n'))
 }
 
 /** A transition may drop calls: nobody waits for their answers any more. */
