@@ -1,4 +1,5 @@
 import t from 'tap'
+import { getStep } from '../../src/features/runs/service.ts'
 import type { SandboxRequest } from '../../src/providers/sandbox.ts'
 import { seedTenant } from '../support/database.ts'
 import { until } from '../support/until.ts'
@@ -73,6 +74,14 @@ t.test('a decision is heard while a tool of another branch is still at work', as
   held.open()
   await place.arrives(runId, 'completed')
   t.equal(await cameTo(runId), 'first,slow')
+  const steps = await place.rowsOf('run_steps', runId)
+  const shown = async (node: string) => {
+    const step = Number(steps.find((one) => one['node_id'] === node)?.['step'])
+    const [attempt] = (await getStep(place.as(acme, 'operator', 'runs:read'), runId, step)).items
+    return { read: attempt?.inputs.map(({ key }) => key), left: attempt?.outputs.map(({ key, value }) => [key, value]) }
+  }
+  t.same(await shown('slow'), { read: [], left: [['slow', 1]] }, 'what a branch left is found in its own place')
+  t.same(await shown('end'), { read: ['first', 'slow'], left: [['came', 'first,slow']] })
 })
 
 t.test('a decision that comes just before the run would wait is not overlooked', async (t) => {
