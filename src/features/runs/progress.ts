@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { prepare } from '../../db/prepared.ts'
 import type { TenantQueries } from '../../db/queries.ts'
 import type { EngineEvent, Memory, RunState, StepRecord, Transition } from '../../engine/machine.ts'
+import { readState } from '../../engine/stored-state.ts'
 import { notFound } from '../../errors.ts'
 import type { TenantContext } from '../../tenancy/context.ts'
 import type { CheckpointKind } from './schema.ts'
@@ -82,7 +83,7 @@ export async function loadRun(tenant: RunTenant, { runId, sessionId }: RunKey): 
     if (!run || !session) throw notFound('run')
     return {
       seq: run.seq,
-      state: run.state as RunState | null,
+      state: run.state === null ? null : readState(run.state),
       memory: Object.fromEntries(memory.rows.map((row) => [row.key, row.value])),
       sizes: Object.fromEntries(memory.rows.map((row) => [row.key, row.size])),
       at: (run.created_at ?? run.queued_at).toISOString(),
