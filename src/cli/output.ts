@@ -28,13 +28,13 @@ export function createOutput({ json, colors, out, err }: OutputOptions): Output 
   return {
     json,
     style,
-    result: (value, text) => out(json ? `${JSON.stringify(value, null, 2)}\n` : `${text}\n`),
-    item: (value, text) => out(json ? `${JSON.stringify(value)}\n` : `${text}\n`),
+    result: (value, text) => out(json ? `${toJson(value, 2)}\n` : `${text}\n`),
+    item: (value, text) => out(json ? `${toJson(value)}\n` : `${text}\n`),
     note: (text) => {
       if (!json) err(`${text}\n`)
     },
     fail({ code, message, faults, requestId }) {
-      if (json) return err(`${JSON.stringify({ code, message, faults, requestId })}\n`)
+      if (json) return err(`${toJson({ code, message, faults, requestId })}\n`)
       err(
         `${style('red', 'error')} ${clean(message)} ${style('dim', `(${[code, requestId].filter(Boolean).join(', ')})`)}\n`,
       )
@@ -44,6 +44,14 @@ export function createOutput({ json, colors, out, err }: OutputOptions): Output 
       }
     },
   }
+}
+
+/** JSON leaves some characters that move a terminal's cursor as they are (DEL and C1); here they are escaped too. */
+function toJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(
+    /[\u007f-\u009f]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** What others wrote, without anything that moves a terminal's cursor or changes its colours; tab and newline stay. */

@@ -12,6 +12,8 @@ export interface GuardOptions {
   readonly lookup?: (hostname: string) => Promise<readonly { address: string; family: number }[]>
   /** Whether a connection serves further requests: only where all of them are one tenant's, see decision 0015. */
   readonly keepAlive?: boolean
+  /** Aborted when no connection is needed any more: they are closed then, however long the other side keeps them. */
+  readonly until?: AbortSignal
   /** Of an answer's body, after decompression. */
   readonly maxBytes?: number
 }
@@ -26,7 +28,7 @@ const publicIpv6 = ipaddr.IPv6.parseCIDR('2000::/3')
  * egress_refused; takes an address, not a Request.
  */
 export function createGuardedFetch(options: GuardOptions = {}): typeof fetch {
-  const { allow = [], lookup = systemAddresses, keepAlive = false, maxBytes = 32 * 1024 * 1024 } = options
+  const { allow = [], lookup = systemAddresses, keepAlive = false, until, maxBytes = 32 * 1024 * 1024 } = options
   const allowed = new Set(allow.map((place) => place.toLowerCase()))
   const direct = buildConnector({ timeout: 10_000 })
   const guarded = buildConnector({ timeout: 10_000, lookup: guardedLookup(lookup) })
@@ -41,6 +43,7 @@ export function createGuardedFetch(options: GuardOptions = {}): typeof fetch {
       guarded(target, done)
     },
   })
+  until?.addEventListener('abort', () => void dispatcher.destroy(), { once: true })
   return async (input, init) => {
     const url = parse(input)
     try {

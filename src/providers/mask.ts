@@ -2,13 +2,9 @@ const shownInstead = '[secret]'
 /** What is shorter is no secret, and would be found in every other word. */
 const minimum = 4
 
-/** Replaces every secret, also base64, URL and JSON encoded ones and those inside of a longer base64 text. */
+/** Replaces every secret, also base64, URL, HTML and JSON encoded ones and those inside of a longer base64 text. */
 export function createMask(secrets: readonly string[]): (text: string) => string {
-  const forms = [
-    ...new Set(
-      secrets.filter((secret) => secret.length >= minimum).flatMap((secret) => formsOf(secret.toWellFormed())),
-    ),
-  ]
+  const forms = allForms(secrets)
   if (forms.length === 0) return (text) => text
   // The longest first: what is left of one that is a part of another would tell the rest.
   const pattern = new RegExp(
@@ -21,9 +17,38 @@ export function createMask(secrets: readonly string[]): (text: string) => string
   return (text) => text.replace(pattern, shownInstead)
 }
 
-/** The same of every text and name in a value of JSON. It must not be nested deeply. */
+/** How much of the end of a text may be the beginning of a secret in any of its forms, and waits for what follows. */
+export function createOverlap(secrets: readonly string[]): (text: string) => number {
+  const forms = allForms(secrets).map(lowered)
+  const longest = Math.max(0, ...forms.map((form) => form.length - 1))
+  return (text) => {
+    const end = lowered(text.slice(Math.max(0, text.length - longest)))
+    for (let at = 0; at < end.length; at += 1) {
+      const rest = end.slice(at)
+      if (forms.some((form) => form.length > rest.length && form.startsWith(rest))) return rest.length
+    }
+    return 0
+  }
+}
+
+/** Of ASCII only, so that no text changes its length. */
+function lowered(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+}
+
+function allForms(secrets: readonly string[]): string[] {
+  const long = secrets.filter((secret) => secret.length >= minimum)
+  return [...new Set(long.flatMap((secret) => formsOf(secret.toWellFormed())))]
+}
+
+/** The same of every text, number and name in a value of JSON. It must not be nested deeply. */
 export function maskAll(value: unknown, mask: (text: string) => string): unknown {
   if (typeof value === 'string') return mask(value)
+  if (typeof value === 'number') {
+    const text = String(value)
+    const masked = mask(text)
+    return masked === text ? value : masked
+  }
   if (Array.isArray(value)) return value.map((one) => maskAll(one, mask))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [mask(name), maskAll(one, mask)]))
@@ -31,16 +56,24 @@ export function maskAll(value: unknown, mask: (text: string) => string): unknown
 
 function formsOf(secret: string): string[] {
   const url = encodeURIComponent(secret)
+  const json = JSON.stringify(secret).slice(1, -1)
   const plain = [
     secret,
     url,
     url.replaceAll('%20', '+'),
     encodeURI(secret),
-    JSON.stringify(secret).slice(1, -1),
+    json,
+    json.replaceAll('/', '\\/'),
+    ...["'", '&#39;', '&#x27;', '&#039;', '&apos;'].map((quote) => html(secret, quote)),
     hex(secret),
   ]
   const forms = [...plain, ...base64Forms(secret)]
   return forms.filter((form) => form.length >= minimum)
+}
+
+function html(secret: string, quote: string): string {
+  const named = secret.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+  return named.replaceAll('"', '&quot;').replaceAll("'", quote)
 }
 
 function hex(secret: string): string {

@@ -24,12 +24,12 @@ const maxOutput = { characters: 1024 * 1024, depth: 60 }
 /** What can be seen by a model and not by people: control characters, tags, marks of direction. */
 const unseen = /[^\P{C}\n\t]/gu
 
-/** The tools of a server, bounded one by one and in all. Throws mcp_bad_answer when there are too many. */
-export function readTools(tools: readonly Tool[]): McpTool[] {
+/** The tools of a server, bounded one by one and in all, without secrets. Throws mcp_bad_answer when there are too many. */
+export function readTools(tools: readonly Tool[], mask: (text: string) => string): McpTool[] {
   if (tools.length > maxTools) {
     throw new AppError('mcp_bad_answer', `the MCP server lists ${tools.length} tools; at most ${maxTools} are taken in`)
   }
-  const read = tools.map(readTool)
+  const read = tools.map((tool) => readTool(tool, mask))
   const size = JSON.stringify(read).length
   if (size > maxListed) {
     throw new AppError('mcp_bad_answer', `the MCP server lists its tools in ${size} characters, more than ${maxListed}`)
@@ -37,17 +37,18 @@ export function readTools(tools: readonly Tool[]): McpTool[] {
   return read
 }
 
-function readTool(tool: Tool): McpTool {
-  const name = tool.name.slice(0, maxName)
-  const description = (tool.description ?? tool.title ?? '').replace(unseen, '').slice(0, maxDescription)
-  const problem = problemOf(tool)
-  if (problem) return { name: name.replace(unseen, ''), description, inputSchema: { type: 'object' }, problem }
-  return { name, description, inputSchema: tool.inputSchema }
+function readTool(tool: Tool, mask: (text: string) => string): McpTool {
+  const shown = (text: string, most: number) => mask(text.replace(unseen, '')).slice(0, most)
+  const description = shown(tool.description ?? tool.title ?? '', maxDescription)
+  const problem = problemOf(tool, mask)
+  if (problem) return { name: shown(tool.name, maxName), description, inputSchema: { type: 'object' }, problem }
+  return { name: tool.name, description, inputSchema: maskAll(tool.inputSchema, mask) as object }
 }
 
-function problemOf({ name, inputSchema }: Tool): string | undefined {
+function problemOf({ name, inputSchema }: Tool, mask: (text: string) => string): string | undefined {
   if (name.length > maxName) return `its name is longer than ${maxName} characters`
   if (!/^[\x21-\x7e]+$/.test(name)) return 'its name holds characters that cannot be shown to a model'
+  if (mask(name) !== name) return 'its name holds a secret'
   const schema = textOf(inputSchema)
   if (schema === undefined || schema.length > maxSchema.characters || shapeOf(schema).depth > maxSchema.depth) {
     return 'its input schema is too large'

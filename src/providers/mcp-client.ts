@@ -12,7 +12,11 @@ const forDiscovery = { perAnswer: 4 * megabyte, inAll: 8 * megabyte }
 
 /** The part of Mcp that speaks the protocol. */
 export function createMcpClient({ allow, commands, path, idleMs = 60_000 }: McpOptions) {
-  const around: Surroundings = { newFetch: () => createGuardedFetch({ allow, keepAlive: true }), commands, path }
+  const around: Surroundings = {
+    newFetch: (until) => createGuardedFetch({ allow, keepAlive: true, until }),
+    commands,
+    path,
+  }
   const pool = new ConnectionPool({
     perTenant: 8,
     inAll: 48,
@@ -42,7 +46,7 @@ async function discover(target: McpTarget, around: Surroundings, signal: AbortSi
   try {
     connection = await connect(target, around, forDiscovery, bounded)
     const options = { signal: bounded, timeout: target.timeoutMs, cacheMode: 'bypass' } as const
-    return readTools((await connection.client.listTools(undefined, options)).tools)
+    return readTools((await connection.client.listTools(undefined, options)).tools, target.secrets.mask)
   } catch (error) {
     if (signal.aborted) throw signal.reason
     throw failureOf(connection?.fault() ?? (bounded.aborted ? timedOut(target) : error), target)

@@ -25,8 +25,8 @@ export interface McpTarget {
 }
 
 export interface Surroundings {
-  /** Guarded, and with sockets that nothing else uses. */
-  readonly newFetch: () => typeof fetch
+  /** Guarded, and with sockets that nothing else uses; they are closed when the signal is aborted. */
+  readonly newFetch: (until: AbortSignal) => typeof fetch
   readonly commands: McpCommands
   /** PATH of the programs. */
   readonly path: string
@@ -49,6 +49,8 @@ export interface Connection {
 /** Told what the library would wrap in words of its own. */
 interface Watch {
   readonly refused: (error: AppError) => void
+  /** Aborted when the connection is closed. */
+  readonly over: AbortSignal
   /** Closes the connection. */
   readonly fail: (reason: string) => void
 }
@@ -80,9 +82,11 @@ export async function connect(
       getValidator: () => (input) => ({ valid: true, data: input as never, errorMessage: undefined }),
     },
   })
+  const over = new AbortController()
   let fault: AppError | undefined
   const told: (() => void)[] = []
   const watch: Watch = {
+    over: over.signal,
     refused: (error) => {
       fault ??= error
     },
@@ -93,6 +97,7 @@ export async function connect(
   }
   const transport = transportOf(target, around, intake, watch)
   client.onclose = () => {
+    over.abort()
     for (const tell of told) tell()
   }
   try {
@@ -128,7 +133,7 @@ function transportOf(
   }
   let reconnects = 0
   return new StreamableHTTPClientTransport(new URL(address.url), {
-    fetch: limitedFetch(newFetch(), address.headers, secrets, intake, watch) as never,
+    fetch: limitedFetch(newFetch(watch.over), address.headers, secrets, intake, watch) as never,
     reconnectionOptions: {
       initialReconnectionDelay: 1000,
       maxReconnectionDelay: 5000,

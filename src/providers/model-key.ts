@@ -1,4 +1,4 @@
-import { createMask } from './mask.ts'
+import { createMask, createOverlap } from './mask.ts'
 
 /** Keeps a key out of what a server says: it may repeat what it was sent. */
 export interface KeyMask {
@@ -9,6 +9,7 @@ export interface KeyMask {
 
 export function createKeyMask(key = ''): KeyMask {
   const mask = createMask([key])
+  const overlap = createOverlap([key])
   return {
     mask,
     pieces(emit) {
@@ -16,7 +17,7 @@ export function createKeyMask(key = ''): KeyMask {
       return {
         push(text) {
           const all = mask(held + text)
-          const waits = overlap(all, key)
+          const waits = overlap(all)
           held = all.slice(all.length - waits)
           if (waits < all.length) emit(all.slice(0, all.length - waits))
         },
@@ -26,12 +27,4 @@ export function createKeyMask(key = ''): KeyMask {
       }
     },
   }
-}
-
-/** The length of the longest end of `text` with which `key` begins. */
-function overlap(text: string, key: string): number {
-  for (let length = Math.min(text.length, key.length - 1); length > 0; length -= 1) {
-    if (text.endsWith(key.slice(0, length))) return length
-  }
-  return 0
 }

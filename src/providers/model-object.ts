@@ -66,7 +66,10 @@ function read({ text }: ModelAnswer, output: object): { object?: unknown; faults
 
 /** Models like to put what they were asked for into a block of Markdown. */
 function withoutFence(text: string): string {
-  return /^\s*```(?:json)?\s*\n([\s\S]*)\n\s*```\s*$/.exec(text)?.[1] ?? text
+  const trimmed = text.trim()
+  const opening = /^```(?:json)?[ \t]*\r?\n/.exec(trimmed)?.[0].length
+  // Only ends are looked at, each once: a pattern for the whole can take a stranger's text without end.
+  return opening !== undefined && trimmed.endsWith('```') ? trimmed.slice(opening, -3) : text
 }
 
 function suffixed({ idempotencyKey }: ModelRequest, what: string): string | undefined {

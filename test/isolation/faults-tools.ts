@@ -21,7 +21,7 @@ export const toolFaults: readonly Fault[] = [
   ]),
   fault("a socket serves several tenants' servers", pool, /nothing shared/, [
     'src/providers/mcp-client.ts',
-    'newFetch: () => createGuardedFetch({ allow, keepAlive: true }),',
+    'newFetch: (until) => createGuardedFetch({ allow, keepAlive: true, until }),',
     'newFetch: ((one) => () => one)(createGuardedFetch({ allow, keepAlive: true })),',
   ]),
   fault('a connection outlives its configuration', pool, /has its own/, [
@@ -74,6 +74,16 @@ export const toolFaults: readonly Fault[] = [
       'const problem = tool.problem ?? (taken ? undefined : taken)',
     ],
   ),
+  fault('what a server lists is not masked', 'test/providers/mcp-leaks.test.ts', /repeats a secret/, [
+    'src/providers/mcp-client.ts',
+    'options)).tools, target.secrets.mask)',
+    'options)).tools, (text) => text)',
+  ]),
+  fault('sockets outlive their connection', 'test/providers/mcp-leaks.test.ts', /keeps its sockets/, [
+    'src/providers/http.ts',
+    'dispatcher.destroy()',
+    'dispatcher',
+  ]),
   fault('allowedHosts are ignored', client, /goes to its hosts alone/, [
     'src/providers/secrets.ts',
     'if (!isAllowedHost(url, credential!.allowedHosts))',

@@ -25,6 +25,11 @@ t.test('a secret goes where it may, and nowhere that looks like it', async (t) =
     t.equal(isAllowedHost(new URL(address), allowed), may, address)
   }
   t.notOk(isAllowedHost(new URL('https://api.example.com'), []))
+  t.ok(isAllowedHost(new URL('https://api.example.com/'), ['api.example.com:443']))
+  t.notOk(
+    isAllowedHost(new URL('http://api.example.com:443/'), ['api.example.com:443']),
+    'whoever says 443 means https',
+  )
 })
 
 t.test('an entry is a host, and a port', async (t) => {

@@ -34,3 +34,19 @@ t.test('names and values of JSON, and no shorter words than secrets have', async
   })
   t.equal(createMask([])('anything'), 'anything')
 })
+
+t.test('a secret of digits that comes back as a number', async (t) => {
+  const mask = createMask(['48151623'])
+  t.same(maskAll({ pin: 48151623, all: [148151623, 42, 4.5] }, mask), {
+    pin: '[secret]',
+    all: ['1[secret]', 42, 4.5],
+  })
+})
+
+t.test('a secret in a page of HTML, and in JSON that escapes its slashes', async (t) => {
+  const mask = createMask([`a/b&<c>"d'e`])
+  for (const quote of ["'", '&#39;', '&#x27;', '&#039;', '&apos;']) {
+    t.equal(mask(`<p>a/b&amp;&lt;c&gt;&quot;d${quote}e</p>`), '<p>[secret]</p>', quote)
+  }
+  t.equal(mask('{"key":"a\\/b&<c>\\"d\'e"}'), '{"key":"[secret]"}')
+})

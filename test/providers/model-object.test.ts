@@ -108,3 +108,9 @@ t.test('a compatible server without schemas is asked in words alone', async (t) 
   const openai = await askObject(t, [without, '{"verdict":"accept"}'], { provider: 'openai' })
   t.match(openai.result, { ok: false, error: { code: 'model_refused' } }, 'its own provider knows them')
 })
+
+t.test('an answer of empty lines is read in no time', async (t) => {
+  const lines = '\n'.repeat(100_000)
+  const { result } = await askObject(t, [`\`\`\`${lines}x`, `\`\`\`${lines}{"verdict":"retry"}${lines}\`\`\`${lines}`])
+  t.match(result, { ok: true, object: { verdict: 'retry' } })
+})

@@ -168,6 +168,17 @@ t.test('a server that repeats the key in its answer is not believed', async (t) 
   const said = await callModel(request, { ...guarded(server.host), onDelta: (text) => deltas.push(text) })
   t.match(said, { ok: true, text: 'your key is [secret], or sk-sentry' })
   t.equal(deltas.join(''), 'your key is [secret], or sk-sentry')
+  for (const form of [
+    apiKey.toUpperCase(),
+    Buffer.from(apiKey).toString('hex'),
+    Buffer.from(apiKey).toString('base64url').slice(0, -1),
+  ]) {
+    const heard: string[] = []
+    const echoing = await serveModel(t, (asked) => say(asked, [...`it is ${form}.`]))
+    const io = { ...guarded(echoing.host), onDelta: (text: string) => heard.push(text) }
+    t.match(await callModel({ ...request, baseUrl: echoing.baseUrl }, io), { ok: true, text: 'it is [secret].' })
+    t.equal(heard.join(''), 'it is [secret].')
+  }
   const called = await callModel(request, guarded(server.host))
   t.match(called, { ok: true, toolCalls: [{ arguments: { key: '[secret]' } }] })
 })

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { OwnOrganization, Profile } from '../../features/organizations/schema.ts'
 import type { Cli } from '../cli.ts'
 import { CliError, exitCodes } from '../failure.ts'
-import { facts, table } from '../output.ts'
+import { clean, facts, table } from '../output.ts'
 import { login, logout } from '../session.ts'
 
 interface Organizations {
@@ -45,7 +45,7 @@ async function signIn(cli: Cli, address: string | undefined, organization: strin
   const { api, output, store, signal } = cli
   const url = addressOf(address ?? cli.url ?? (await store.read())?.url)
   const show = (page: string, code: string) => {
-    output.note(`Open ${output.style('bold', page)}\nand confirm the code ${output.style('bold', code)}`)
+    output.note(`Open ${output.style('bold', clean(page))}\nand confirm the code ${output.style('bold', clean(code))}`)
     if (output.json) process.stderr.write(`${JSON.stringify({ open: page, code })}\n`)
   }
   let found = await login(store, url, organization, { show, signal })
@@ -53,13 +53,15 @@ async function signIn(cli: Cli, address: string | undefined, organization: strin
     const { items } = await api.call<Organizations>('GET', '/me/organizations')
     const [only] = items
     if (only && items.length === 1) {
-      output.note(`You belong to ${only.alias}; one more confirmation signs you in there.`)
+      output.note(`You belong to ${clean(only.alias)}; one more confirmation signs you in there.`)
       found = await login(store, url, only.alias, { show, signal })
     } else if (items.length > 0) {
-      output.note(`You belong to ${items.map(({ alias }) => alias).join(', ')}. Choose one: enginex org use <alias>`)
+      output.note(
+        `You belong to ${clean(items.map(({ alias }) => alias).join(', '))}. Choose one: enginex org use <alias>`,
+      )
     }
   }
-  output.result({ signedIn: true, url, organization: found }, `signed in to ${found ?? url}`)
+  output.result({ signedIn: true, url, organization: found }, `signed in to ${clean(found ?? url)}`)
 }
 
 function addressOf(text: string | undefined): string {

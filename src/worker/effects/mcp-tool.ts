@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { serverOf } from '../../engine/platform-tools.ts'
 import { AppError } from '../../errors.ts'
@@ -8,6 +7,7 @@ import { keepTools, type ServerInUse, serverInUse } from '../../features/tools/s
 import type { Mcp } from '../../providers/mcp.ts'
 import type { McpTool } from '../../providers/mcp-answers.ts'
 import type { McpTarget } from '../../providers/mcp-connection.ts'
+import { untilAborted } from '../../providers/until-aborted.ts'
 import { makeStorable } from '../storable.ts'
 import { type EffectContext, type EffectProviders, failed, type PerformTool } from './effect.ts'
 
@@ -81,9 +81,7 @@ async function discoverOnce(mcp: Mcp, target: McpTarget, signal: AbortSignal): P
     discovery = discoverInTurn(mcp, target).finally(() => underWay.delete(key))
     underWay.set(key, discovery)
   }
-  const aborted = once(signal, 'abort').then(() => signal.throwIfAborted())
-  aborted.catch(() => undefined)
-  return (await Promise.race([discovery, aborted])) as McpTool[]
+  return await untilAborted(discovery, signal)
 }
 
 async function discoverInTurn(mcp: Mcp, target: McpTarget): Promise<McpTool[]> {
