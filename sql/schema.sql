@@ -89,7 +89,6 @@ create table app.approval_decisions (
   constraint approval_decisions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES app.tenants(tenant_id),
   constraint approval_decisions_tenant_id_for_user_id_fkey FOREIGN KEY (tenant_id, for_user_id) REFERENCES app.memberships(tenant_id, user_id)
 );
-CREATE UNIQUE INDEX approval_decisions_tenant_id_approval_id_stage_payload_has_idx1 ON app.approval_decisions USING btree (tenant_id, approval_id, stage, payload_hash, COALESCE(('user:'::text || for_user_id), actor));
 CREATE UNIQUE INDEX approval_decisions_tenant_id_approval_id_stage_payload_hash_idx ON app.approval_decisions USING btree (tenant_id, approval_id, stage, payload_hash, actor);
 alter table app.approval_decisions enable row level security;
 alter table app.approval_decisions force row level security;
@@ -922,7 +921,7 @@ alter table app.triggers force row level security;
 create policy doors on app.triggers for all to enginex_doors using true with check true;
 create policy guard on app.triggers for all to enginex_guard using true with check false;
 create policy tenant on app.triggers for all to enginex_app using (tenant_id = ( SELECT app.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT app.tenant_id() AS tenant_id));
-CREATE TRIGGER adopted BEFORE UPDATE ON app.triggers FOR EACH ROW WHEN ((old.owner IS DISTINCT FROM new.owner)) EXECUTE FUNCTION app.own_trigger();
+CREATE TRIGGER adopted BEFORE UPDATE ON app.triggers FOR EACH ROW WHEN (((old.owner IS DISTINCT FROM new.owner) OR (old.entry_point IS DISTINCT FROM new.entry_point) OR ((old.input)::text IS DISTINCT FROM (new.input)::text) OR (old.payload_key IS DISTINCT FROM new.payload_key) OR (old.secret_version IS DISTINCT FROM new.secret_version))) EXECUTE FUNCTION app.own_trigger();
 grant delete, select on app.triggers to enginex_app;
 grant insert, select on app.triggers to enginex_backup;
 grant insert (name, kind, agent_id, entry_point, input, payload_key, schedule, jitter_seconds, run_immediately, misfire, max_concurrent) on app.triggers to enginex_app;

@@ -68,6 +68,24 @@ t.test('a place is one place, and a person one person', async (t) => {
   t.match(await answer(boss, other, 'approve'), { status: 'approved' })
 })
 
+t.test('when a delegate has left, the place is free again, and counts once', async (t) => {
+  const [ann, dan] = [await person('ann5'), await person('dan5')]
+  await goAway(ann, dan)
+  const asked = await ask(starter, { people: [ann.email, boss.email, starter.email], quorum: 2 })
+  await answer(dan, asked, 'approve')
+  await addMember(doors, acme.tenantId, dan.userId, [], dan.email)
+  t.ok(await mayDecide(ann, asked))
+  t.match(await answer(ann, asked, 'approve'), { status: 'pending' })
+  await addMember(doors, acme.tenantId, dan.userId, ['operator'], dan.email)
+  const { answers } = await getApproval(boss.may('approvals:read'), asked.approvalId)
+  t.same(
+    answers.map(({ stands }) => stands),
+    [true, false],
+    'one answer of each place',
+  )
+  t.match(await answer(boss, asked, 'approve'), { status: 'approved' })
+})
+
 t.test('a delegate never gains more than the place of who is away', async (t) => {
   const [ann, dan, eve] = [await person('ann3', ['tenant-admin']), await person('dan3'), await person('eve3')]
   await goAway(ann, dan)

@@ -135,8 +135,10 @@ t.test('a secret of another organization, put here by whatever means, signs noth
 t.test('an organization has at most twenty enabled endpoints', async (t) => {
   const enabled = 'select from app.notification_endpoints where tenant_id = $1 and enabled'
   const before = (await admin.query(enabled, [acme.tenantId])).rowCount!
-  const more = Array.from({ length: 20 - before }, () => create('/many', ['run.failed'], acme))
-  const [one] = await Promise.all(more)
+  const more = Array.from({ length: 25 }, () => create('/many', ['run.failed'], acme))
+  const made = (await Promise.allSettled(more)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  t.equal(made.length, 20 - before, 'also when all of them ask at once')
+  const [one] = made
   await t.rejects(create('/many', ['run.failed'], acme), { code: 'conflict' })
   await patchEndpoint(outside, boss(acme), one!.id, { enabled: false })
   await create('/many', ['run.failed'], acme)

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { fireWebhook } from '../../src/features/triggers/firing.ts'
-import { createTrigger, deleteTrigger } from '../../src/features/triggers/service.ts'
+import { createTrigger, deleteTrigger, rotateSecret, updateTrigger } from '../../src/features/triggers/service.ts'
 import { createVault } from '../../src/providers/vault.ts'
 import { TenantContext } from '../../src/tenancy/context.ts'
 import { court } from '../support/court.ts'
@@ -37,6 +37,29 @@ t.test('a trigger works for its owner, even when it is gone before the question 
   const asked = { sessionId, runId, approvalId: await pendingOf(runId) }
   await t.rejects(answer(ann, asked, 'approve'), { code: 'forbidden', message: /started the run/ })
   t.match(await answer(amy, asked, 'approve'), { status: 'approved' })
+})
+
+t.test('whoever changes what a trigger sends, or knows its new secret, is whom it works for', async (t) => {
+  const { sessionId: first } = await ask(amy, rule)
+  const settings = { kind: 'webhook', name: 'taken over', agent: await agentOf(first), payloadKey: 'number' } as const
+  const { id } = await createTrigger(vault, ann.may('triggers:write'), settings, new Date())
+  const answered = async (message: string, by: typeof amy) => {
+    const { sessionId } = await fireWebhook(TenantContext.openTrigger(database, acme.tenantId, id), id, {
+      id: message,
+      payload: 21,
+    })
+    const runId = await runOf(sessionId)
+    await place.arrives(runId, 'waiting')
+    return await answer(by, { sessionId, runId, approvalId: await pendingOf(runId) }, 'approve')
+  }
+  await updateTrigger(amy.may('triggers:write'), id, { name: 'renamed', maxConcurrent: 7 }, new Date())
+  t.match(await answered('renamed', amy), { status: 'approved' }, 'a name changes nothing of what is asked')
+  await rotateSecret(vault, amy.may('triggers:write'), id)
+  await t.rejects(answered('new secret', amy), { code: 'forbidden', message: /started the run/ })
+  t.match(await answered('by another', ann), { status: 'approved' })
+  const { owner } = await updateTrigger(ann.may('triggers:write'), id, { input: { number: 3 } }, new Date())
+  t.equal(owner, ann.userId)
+  await t.rejects(answered('new input', ann), { code: 'forbidden', message: /started the run/ })
 })
 
 t.test('a run that another run started works for whoever is behind that one', async (t) => {

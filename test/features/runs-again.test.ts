@@ -14,6 +14,7 @@ const failing = tinyPackage({
 })
 await place.deploy(acme, 'tiny', tinyPackage())
 await place.deploy(acme, 'failing', failing)
+await place.deploy(acme, 'half', withStepBehindReview('half'))
 
 type Tenant = typeof acme
 const reader = (tenant: Tenant = acme) => place.as(tenant, 'operator', 'runs:read')
@@ -75,6 +76,19 @@ t.test('a run that failed behind its approval goes on from there without asking 
   t.equal((await place.rowsOf('approvals', run.id)).length, 0)
 })
 
+t.test('what a run did behind its approval is not done again because a later step failed', async (t) => {
+  await place.work(t)
+  const { sessionId, runId, before } = await finished('half', 'failed')
+  await t.rejects(again(sessionId, { runId, seq: before + 1 }), { code: 'conflict', message: /Is this right\?/ })
+  const { run } = await again(sessionId, { runId, seq: before + 2 })
+  t.match((await place.arrives(run.id, 'failed'))['error'], { message: /no ink/ })
+  t.same(
+    (await place.rowsOf('run_steps', run.id)).map((step) => step['node_id']),
+    ['conclude'],
+    'from behind what was done it goes on',
+  )
+})
+
 t.test('a run again from the beginning has the same input', async (t) => {
   await place.work(t)
   const { sessionId, runId } = await finished('tiny', 'completed')
@@ -133,3 +147,14 @@ t.test('a value that is too long to show is named with its size', async (t) => {
   const [double] = (await getStep(reader(), runId, 1)).items
   t.same(double!.outputs, [{ key: 'doubled', value: null, bytes: 70_002 }])
 })
+
+/** review -> send (done again, it would be sent again) -> conclude, which fails. */
+function withStepBehindReview(name: string): Map<string, Buffer> {
+  const files = tinyPackage({ name, tools: { conclude: 'export default () => { throw new Error("no ink") }' } })
+  const manifest = JSON.parse(String(files.get('agent.json')))
+  const { graph } = manifest
+  graph.nodes.push({ id: 'send', type: 'function', tool: 'double', inputKeys: ['number'], outputKeys: ['doubled'] })
+  graph.edges.find(({ source }: { source: string }) => source === 'review').target = 'send'
+  graph.edges.push({ source: 'send', target: 'conclude', condition: 'on_success' })
+  return files.set('agent.json', Buffer.from(JSON.stringify(manifest)))
+}

@@ -24,6 +24,21 @@ export const approvalFaults: readonly Fault[] = [
     [decide, 'const taken = new Set(standing.map(placeOf))', 'const taken = new Set<string>()'],
     [decide, 'if (!free || standing.some((', 'if (!free || standing.slice(9).some(('],
   ),
+  fault('a place counts twice', delegation, /the place is free again, and counts once/, [
+    decide,
+    'return agree.filter((one) => agree.find((other) => placeOf(other) === placeOf(one)) === one)',
+    'return agree',
+  ]),
+  fault(
+    'a decision serves twice',
+    'test/features/runs-again.test.ts',
+    /is not done again because a later step failed/,
+    [
+      'src/features/runs/fork.ts',
+      "and s.status = 'completed' and s.finished_at > a.decided_at",
+      "and r.status = 'completed' and s.status = 'completed' and s.finished_at > a.decided_at",
+    ],
+  ),
   fault('who has left still counts', approvals, /who has left no longer counts/, [
     decide,
     'stands_for === hash && member && (decision',

@@ -87,6 +87,18 @@ export const triggerFaults: readonly Fault[] = [
     '',
   ]),
   fault(
+    'trigger: who has its new secret sends in the name of somebody else',
+    'test/features/requester.test.ts',
+    /whoever changes what a trigger sends/,
+    ['sql/migrations/0017_whose_work.sql', 'or old.secret_version is distinct from new.secret_version)', ')'],
+  ),
+  fault(
+    'trigger: who changes its input asks in the name of somebody else',
+    'test/features/requester.test.ts',
+    /whoever changes what a trigger sends/,
+    ['sql/migrations/0017_whose_work.sql', 'or old.input::text is distinct from new.input::text', ''],
+  ),
+  fault(
     'trigger: a right signature that may not fire is told so',
     hooks,
     /a webhook that may not fire/,

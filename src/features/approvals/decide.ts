@@ -16,16 +16,17 @@ export function quorumOf({
   return stage === 1 ? quorum : (escalated_quorum ?? 1)
 }
 
-/** The answers of this stage that agree to what is asked now, of people who are still members. */
+/** The answers of this stage that agree to what is asked now, of people who are still members; the first of each place. */
 export function agreeing(
   approval: Pick<ApprovalRow, 'stage' | 'payload_hash' | 'edited_hash'>,
   given: readonly AnswerRow[],
 ) {
   const hash = standingHash(approval)
-  return given.filter(
+  const agree = given.filter(
     ({ stage, stands_for, decision, member }) =>
       stage === approval.stage && stands_for === hash && member && (decision === 'approve' || decision === 'edit'),
   )
+  return agree.filter((one) => agree.find((other) => placeOf(other) === placeOf(one)) === one)
 }
 
 /**

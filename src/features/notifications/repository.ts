@@ -23,12 +23,16 @@ export const findEndpointRow = prepare<{ id: string }>()((db, value) =>
   db.selectFrom('notification_endpoints').select(endpointColumns).where('id', '=', value.id),
 )
 
-export const countEnabled = prepare()((db) =>
-  db
+/** Waits for whoever else enables endpoints of this tenant, so that their number holds. */
+export async function lockEnabled(tx: TenantQueries, tenantId: string): Promise<number> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`endpoints ${tenantId}`}, 0))`.execute(tx)
+  const { count } = await tx
     .selectFrom('notification_endpoints')
     .select((is) => is.fn.countAll<string>().as('count'))
-    .where('enabled', '=', true),
-)
+    .where('enabled', '=', true)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
 
 export async function insertEndpoint(
   tx: TenantQueries,

@@ -9,7 +9,6 @@ import type { TenantContext } from '../../tenancy/context.ts'
 import { record } from '../audit/service.ts'
 import { type PageInput, pageOf, readCursor } from '../pages.ts'
 import {
-  countEnabled,
   deleteEndpointRow,
   findEndpointRow,
   findPreferences,
@@ -17,6 +16,7 @@ import {
   insertTest,
   listDeliveryRows,
   listEndpointRows,
+  lockEnabled,
   updateEndpoint,
   writePreferences,
 } from './repository.ts'
@@ -66,7 +66,7 @@ export async function createEndpoint(
   await webhooks.check(url)
   const { plain, ...sealed } = await newSecret(vault, tenant.tenantId)
   const endpoint = await tenant.transaction(async (tx) => {
-    await assertRoom(tx)
+    await assertRoom(tx, tenant.tenantId)
     const row = await insertEndpoint(tx, { url, events, ...sealed })
     await record(tx, 'notifications.create', `notification-endpoint:${row.id}`, { events })
     return toEndpoint(row)
@@ -88,7 +88,7 @@ export async function patchEndpoint(
   }
   return await tenant.transaction(async (tx) => {
     const present = found((await findEndpointRow(tx, { id }))[0])
-    if (enabled && !present.enabled) await assertRoom(tx)
+    if (enabled && !present.enabled) await assertRoom(tx, tenant.tenantId)
     const row = await updateEndpoint(tx, id, {
       ...(url === undefined ? {} : { url }),
       ...(events === undefined ? {} : { events }),
@@ -159,9 +159,8 @@ async function newSecret(vault: Vault, tenantId: string) {
   return { plain, secret_id: secretId, secret: await vault.seal(tenantId, aboutSecret(secretId), plain) }
 }
 
-async function assertRoom(tx: TenantQueries): Promise<void> {
-  const [row] = await countEnabled(tx, {})
-  if (Number(row?.count ?? 0) >= mostEnabled) {
+async function assertRoom(tx: TenantQueries, tenantId: string): Promise<void> {
+  if ((await lockEnabled(tx, tenantId)) >= mostEnabled) {
     throw new AppError('conflict', `at most ${mostEnabled} endpoints can be enabled; disable or delete one first`)
   }
 }

@@ -26,7 +26,7 @@ export async function insertFork(tx: TenantQueries, sessionId: string, { runId, 
   if (checkpoint.status !== 'running' && checkpoint.status !== 'waiting') {
     throw new AppError('conflict', `the run had ended at checkpoint ${seq}; choose an earlier one`)
   }
-  await assertUnspent(tx, sessionId, runId, checkpoint.created_at)
+  await assertUnspent(tx, sessionId, { runId, seq }, checkpoint.created_at)
   const { id } = await tx
     .insertInto('runs')
     .values({ session_id: sessionId, seq, forked_from_run: runId, forked_from_seq: seq })
@@ -37,23 +37,25 @@ export async function insertFork(tx: TenantQueries, sessionId: string, { runId, 
 }
 
 /**
- * A decision lets the work behind it be done once. When the session's work was completed after one that lies in front of
- * the checkpoint, people are to be asked anew.
+ * A decision lets the work behind it be done once. When a step was completed after one that lies in front of the
+ * checkpoint, and the checkpoint does not know of it, it would be done twice: people are to be asked anew.
  */
-async function assertUnspent(tx: TenantQueries, sessionId: string, runId: string, until: Date): Promise<void> {
+async function assertUnspent(tx: TenantQueries, sessionId: string, { runId, seq }: Source, until: Date): Promise<void> {
   const { rows } = await sql<{ title: string }>`
     with recursive line as (
-      select r.id, r.forked_from_run, r.forked_from_seq, ${until}::timestamptz as until from runs r where r.id = ${runId}
+      select r.id, r.forked_from_run, r.forked_from_seq, ${seq}::integer as seq, ${until}::timestamptz as until
+        from runs r where r.id = ${runId}
       union all
-      select r.id, r.forked_from_run, r.forked_from_seq, c.created_at
+      select r.id, r.forked_from_run, r.forked_from_seq, c.seq, c.created_at
         from line l
         join runs r on r.id = l.forked_from_run
         join checkpoints c on c.run_id = l.forked_from_run and c.seq = l.forked_from_seq
     )
     select a.title from line l
       join approvals a on a.run_id = l.id and a.decided_at <= l.until
-     where exists (select from runs done where done.session_id = ${sessionId} and done.status = 'completed'
-                                          and done.finished_at > a.decided_at)
+     where exists (select from runs r join run_steps s on s.run_id = r.id
+                    where r.session_id = ${sessionId} and s.status = 'completed' and s.finished_at > a.decided_at
+                      and not exists (select from line known where known.id = s.run_id and s.finished_seq <= known.seq))
      limit 1`.execute(tx)
   const [spent] = rows
   if (!spent) return
