@@ -1,6 +1,7 @@
 import type { Activation, Memory } from './machine.ts'
 import { type Branch, branchKey, type Fork, ownKey, type Place } from './state.ts'
 import type { Walk } from './walk.ts'
+import { charge, workOfFork } from './work.ts'
 
 // Each branch of a fork works on memory as it was when the fork began, and on what it wrote itself.
 
@@ -14,8 +15,11 @@ export function readFor(walk: Walk, activation: Activation, key: string): unknow
 
 /** A key as it is in a branch; undefined when nothing has set it. */
 export function readAt(walk: Walk, place: Place | undefined, key: string): unknown {
-  for (let at = place; at; at = forkOf(walk, at).place) {
-    if (branchOf(walk, at).keys.includes(key)) return readOwn(walk, branchKey(at, key))
+  for (let at = place; at; ) {
+    charge(walk, workOfFork)
+    const fork = forkOf(walk, at)
+    if (fork.branches[at.branch]?.keys.includes(key)) return readOwn(walk, branchKey(at, key))
+    at = fork.place
   }
   return readOwn(walk, key)
 }
@@ -49,16 +53,22 @@ export function parentOf(walk: Walk, { parent }: Activation): Activation | undef
   return parent && walk.activations.find(({ step }) => step === parent.step)
 }
 
-export function forkOf(walk: Walk, { fork }: Pick<Place, 'fork'>): Fork {
-  const found = walk.forks.find(({ step }) => step === fork)
+/** By step. A loop may nest hundreds of forks, and each key that a node reads is looked for in all of them. */
+const indexes = new WeakMap<readonly Fork[], ReadonlyMap<number, Fork>>()
+
+export function forkOf({ forks }: Walk, { fork }: Pick<Place, 'fork'>): Fork {
+  const index = indexes.get(forks) ?? new Map(forks.map((one) => [one.step, one]))
+  indexes.set(forks, index)
+  const found = index.get(fork)
   if (!found) throw new Error(`there is no fork after step ${fork}`)
   return found
 }
 
 /** The forks that a place is in, the nearest first. */
 export function forksAround(walk: Walk, place: Place): Fork[] {
-  const nearest = forkOf(walk, place)
-  return nearest.place ? [nearest, ...forksAround(walk, nearest.place)] : [nearest]
+  const around: Fork[] = []
+  for (let at: Place | undefined = place; at; at = around.at(-1)?.place) around.push(forkOf(walk, at))
+  return around
 }
 
 export function branchOf(walk: Walk, place: Place): Branch {

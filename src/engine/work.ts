@@ -11,6 +11,8 @@ const maxWork = 400_000_000
 const workOfAttempt = 400_000
 /** An expression with a loop may look at this much. */
 export const workOfCondition = 800_000
+/** For each fork in which a key is looked for. */
+export const workOfFork = 20
 /** For each part of its inputs that an attempt writes into a conversation. */
 const workPerPart = 50
 

@@ -2,6 +2,7 @@ import t from 'tap'
 import { next, pendingEffects, startState } from '../../src/engine/machine.ts'
 import { eventsOf, graphOf, inOrder, memoryOf, outcome, world } from './graphs.ts'
 import { broken as wrong } from './invariants.ts'
+import { packageOf, smallest } from './packages.ts'
 import { broken, done, type PlayOptions, play, throughJson, visited, type World } from './play.ts'
 
 const diamond = ['a > b', 'a > c', 'b > d', 'c > d']
@@ -214,4 +215,32 @@ t.test('a run that an earlier release began goes on', async (t) => {
   t.equal(pendingEffects(pkg, old as typeof begun.state, {}).length, 1)
   const after = next(pkg, old as typeof begun.state, {}, { kind: 'tool_result', call: '1.1', result: done({ a: 1 }) })
   t.match(after.effects, [{ nodeId: 'b' }])
+})
+
+t.test('forks in forks in forks are bounded: each key is looked for in all of them', async (t) => {
+  const keys = Array.from({ length: 64 }, (_, index) => `k${index}`)
+  // It does not take the input of the node, which fails at once and forks again.
+  const strict = { name: 'strict', file: 'tools/echo.js', description: '', inputSchema: { required: ['other'] } }
+  const at = { type: 'function', tool: 'strict', inputKeys: keys, maxVisits: 1000 }
+  const pkg = packageOf({
+    ...smallest(),
+    tools: [strict],
+    input: { type: 'object', properties: Object.fromEntries(keys.map((key) => [key, {}])) },
+    graph: {
+      entryNode: 'a',
+      nodes: [
+        ...['a', 'b'].map((id) => ({ id, ...at })),
+        { id: 'end', type: 'approval', title: 'End?', message: '', maxVisits: 1000 },
+      ],
+      edges: ['ab', 'ba'].flatMap(([source, target]) => [
+        { source, target, condition: 'always' },
+        { source, target: 'end', condition: 'always' },
+      ]),
+      terminalNodes: ['end'],
+      loopConfig: { maxSteps: 980 },
+    },
+  })
+  const { error, state } = next(pkg, startState(), {}, { kind: 'start', input: {} })
+  t.match(error, { code: 'no_progress' })
+  t.match(state, { activations: [], forks: [] })
 })

@@ -54,10 +54,11 @@ function badTransition({ manifest }: AgentPackage, { state, status, effects }: T
   if (!ends.includes(status) && pending.length === 0) return `it is ${status} and waits for nothing`
   const asksOnly = pending.every(({ kind }) => kind === 'approval' || kind === 'message')
   if ((status === 'waiting') !== (pending.length > 0 && asksOnly)) return status
-  if (JSON.stringify(JSON.parse(JSON.stringify(state))) !== JSON.stringify(state)) return 'the state is not JSON'
+  const text = JSON.stringify(state)
+  if (JSON.stringify(JSON.parse(text)) !== text) return 'the state is not JSON'
   const parts = state.activations.length + state.forks.flatMap(({ branches }) => branches).length
   const conversations = state.activations.reduce((sum, { loop }) => sum + JSON.stringify(loop).length, 0)
-  const size = JSON.stringify(state).length - conversations
+  const size = text.length - conversations
   return size > 1000 + parts * 500 ? `the state of ${parts} parts has ${size} characters` : undefined
 }
 

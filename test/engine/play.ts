@@ -141,5 +141,17 @@ export function visited({ transitions }: Played): string[] {
 }
 
 export function throughJson<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value))
+  const text = JSON.stringify(value)
+  const copy = JSON.parse(text)
+  if (typeof copy === 'object' && copy !== null) texts.set(copy, text)
+  return copy
+}
+
+const texts = new WeakMap<object, string>()
+
+/** A transition as JSON, written once. Whoever asks must not change it afterwards. */
+export function textOf(transition: Transition): string {
+  const text = texts.get(transition) ?? JSON.stringify(transition)
+  texts.set(transition, text)
+  return text
 }
