@@ -42,6 +42,7 @@ export interface FromChild {
 const toolsAtOnce = 3
 const holds = new Map<number, Hold>()
 let opened: ReturnType<typeof open> | undefined
+let graceMs = 0
 
 process.once('disconnect', () => process.exit())
 // Ctrl-C reaches every process of a terminal; the worker says what is to be done about it.
@@ -56,6 +57,7 @@ process.on('message', (message: ToChild) => {
 
 function begin(settings: ChildSettings): void {
   const log = pino({ level: settings.logLevel })
+  graceMs = settings.graceMs
   opened = open(settings, log)
   opened.catch((err) => {
     log.fatal({ err }, 'no run can be advanced')
@@ -64,7 +66,7 @@ function begin(settings: ChildSettings): void {
 }
 
 async function open(settings: ChildSettings, log: Logger) {
-  const { databaseUrl: url, filesDirectory, keysDirectory, model, mcp, slots, graceMs } = settings
+  const { databaseUrl: url, filesDirectory, keysDirectory, model, mcp, slots } = settings
   // What a run's scope reads goes over exclusive connections.
   const database = new Database({ url, applicationName: 'enginex-runs', shared: 0, exclusive: slots + 1 })
   await database.start()
@@ -86,13 +88,13 @@ async function open(settings: ChildSettings, log: Logger) {
     callModel: createModelCaller(model, { vault, deltas }),
     log,
   }
-  return { providers, deltas, graceMs }
+  return { providers, deltas }
 }
 
 async function advance(id: number, run: TakenRun): Promise<void> {
-  const { providers, graceMs } = (await opened)!
   const hold = holdRun(run, graceMs)
-  holds.set(id, hold)
+  holds.set(id, hold) // at once: what is asked of it while everything is still being opened is meant as well
+  const { providers } = (await opened)!
   await advanceRun(providers, hold)
   holds.delete(id)
   process.send?.({ done: id } satisfies FromChild)

@@ -20,6 +20,8 @@ export interface Runner {
 interface Child {
   readonly process: ChildProcess
   readonly flights: Map<number, PromiseWithResolvers<void>>
+  /** Resolves when the process has ended, or could not begin. */
+  readonly gone: Promise<void>
   idle: NodeJS.Timeout | undefined
 }
 
@@ -43,7 +45,7 @@ export function createRunner(settings: ChildSettings, idleMs: number): Runner {
       opened.idle = setTimeout(end, afterMs, opened)
     })
     live.add(opened)
-    opened.process.once('exit', () => {
+    void opened.gone.then(() => {
       live.delete(opened)
       clearTimeout(opened.idle)
       if (shared === opened) shared = undefined
@@ -72,9 +74,8 @@ export function createRunner(settings: ChildSettings, idleMs: number): Runner {
       return { done: flight.promise, ask, answered }
     },
     async close() {
-      const ended = [...live].map((child) => new Promise((resolve) => child.process.once('exit', resolve)))
       for (const child of live) end(child)
-      await Promise.all(ended)
+      await Promise.all([...live].map(({ gone }) => gone))
     },
   }
 }
@@ -87,14 +88,17 @@ function openChild(settings: ChildSettings, onIdle: () => void): Child {
     flights.delete(done)
     if (flights.size === 0) onIdle()
   })
-  const fail = (error: Error) => {
-    for (const flight of flights.values()) flight.reject(error)
-    flights.clear()
-  }
-  process.on('error', fail)
-  process.on('exit', (code, signal) => fail(new Error(`the process of the runs ended with ${signal ?? code}`)))
+  const gone = new Promise<void>((resolve) => {
+    const fail = (error: Error) => {
+      for (const flight of flights.values()) flight.reject(error)
+      flights.clear()
+      resolve()
+    }
+    process.on('error', fail) // it could not begin, as when there are too many processes: then it has no exit
+    process.once('exit', (code, signal) => fail(new Error(`the process of the runs ended with ${signal ?? code}`)))
+  })
   send(process, { settings })
-  return { process, flights, idle: undefined }
+  return { process, flights, gone, idle: undefined }
 }
 
 function send(process: ChildProcess, message: ToChild): void {

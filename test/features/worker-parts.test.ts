@@ -134,24 +134,35 @@ t.test('the scheduler passes on requests and losses, and survives an absent data
   await scheduler.stop()
 })
 
+const settings = {
+  databaseUrl: 'postgres://nobody@127.0.0.1:1/none',
+  filesDirectory: '/tmp',
+  keysDirectory: '/tmp',
+  model: { baseUrl: undefined, name: undefined, apiKey: undefined, allow: [] },
+  mcp: noMcp,
+  slots: 1,
+  graceMs: 10,
+  logLevel: 'silent',
+}
+
 t.test('a child that dies drops its runs, and the next run gets a new one', async (t) => {
-  const model = { baseUrl: undefined, name: undefined, apiKey: undefined, allow: [] }
-  const databaseUrl = 'postgres://nobody@127.0.0.1:1/none'
-  const settings = {
-    databaseUrl,
-    filesDirectory: '/tmp',
-    keysDirectory: '/tmp',
-    model,
-    mcp: noMcp,
-    slots: 1,
-    graceMs: 10,
-    logLevel: 'silent',
-  }
   const runner = createRunner(settings, 1000)
   const [one, other] = [runner.start(run('a')), runner.start(run('b'))]
   one.ask('pause')
   await t.rejects(one.done)
   await t.rejects(other.done)
   await t.rejects(runner.start(run('c')).done)
+  await runner.close()
+})
+
+t.test('a child that cannot begin drops its runs as well', async (t) => {
+  const runner = createRunner(settings, 1000)
+  const { execPath } = process
+  process.execPath = '/nowhere'
+  t.teardown(() => Object.assign(process, { execPath }))
+  const refused = runner.start(run('a'))
+  await t.rejects(refused.done, { code: 'ENOENT' })
+  process.execPath = execPath
+  await t.rejects(runner.start(run('b')).done, /ended with 1/, 'the next one begins')
   await runner.close()
 })

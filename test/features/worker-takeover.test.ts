@@ -121,10 +121,7 @@ t.test('a run that took its worker along twice goes on in a process of its own',
   const runs = await Promise.all([1, 2].map((number) => place.begin(acme, 'busy', { number })))
   const taken = await doors.takeRuns(acme.tenantId, 2, 60_000)
   t.same(taken.map(({ runId }) => runId).sort(), runs.map(({ runId }) => runId).sort())
-  const model = { baseUrl: undefined, name: undefined, apiKey: undefined, allow: [] }
-  const { workerUrl: databaseUrl, directory: filesDirectory, keysDirectory } = place
-  const directories = { databaseUrl, filesDirectory, keysDirectory }
-  const runner = createRunner({ ...directories, model, mcp: noMcp, slots: 2, graceMs: 100, logLevel: 'error' }, 1000)
+  const runner = createRunner(settings(), 1000)
   t.teardown(() => runner.close())
   const innocent = runner.start(taken[0]!)
   const before = children()
@@ -136,6 +133,26 @@ t.test('a run that took its worker along twice goes on in a process of its own',
   await place.work(t, { silentMs: 200 })
   for (const { runId } of runs) await place.arrives(runId, 'waiting')
 })
+
+t.test('what is asked of a run while its process begins is heard', async (t) => {
+  const { runId } = await place.begin(acme, 'busy', { number: 1 })
+  const [taken] = await doors.takeRuns(acme.tenantId, 1, 60_000)
+  const runner = createRunner(settings(), 1000)
+  t.teardown(() => runner.close())
+  const flight = runner.start(taken!)
+  flight.ask('handover')
+  await flight.done
+  t.match(await place.rowsOf('checkpoints', runId), [], 'nothing was done')
+  await place.work(t, { silentMs: 600_000 })
+  await place.arrives(runId, 'waiting')
+})
+
+function settings() {
+  const model = { baseUrl: undefined, name: undefined, apiKey: undefined, allow: [] }
+  const { workerUrl: databaseUrl, directory: filesDirectory, keysDirectory } = place
+  const directories = { databaseUrl, filesDirectory, keysDirectory }
+  return { ...directories, model, mcp: noMcp, slots: 2, graceMs: 100, logLevel: 'error' }
+}
 
 function children(): number[] {
   return readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
