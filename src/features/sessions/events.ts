@@ -140,6 +140,12 @@ const ofModels = {
     call: Call,
     reason: text(4000),
   }),
+  credentials_required: event('A call needs a credential that the organization does not have, or that has expired.', {
+    step: Step,
+    call: Call,
+    code: text(64),
+    message: text(2000),
+  }),
   output_key_set: event('The model gave one of its outputs.', { step: Step, key: Key }),
   context_compacted: event('Old turns of a conversation were put into fewer tokens.', {
     step: Step,

@@ -17,11 +17,27 @@ const platformTools: Readonly<Record<string, PerformTool>> = {
   ...sessionTools,
 }
 
+const aboutCredentials: readonly string[] = ['credential_missing', 'credential_expired', 'credentials_required']
+
 /**
  * Performs one effect. Whatever a tool, a model or a document does wrong comes back as the machine's input; throws only
  * when this process or the database is at fault, or the signal was aborted.
  */
 export async function perform(
+  providers: EffectProviders,
+  context: EffectContext,
+  effect: ToolEffect | ModelEffect,
+): Promise<Outcome> {
+  const outcome = await attempt(providers, context, effect)
+  const { input, record } = outcome
+  const error = 'result' in input && !input.result.ok ? input.result.error : null
+  if (!error || !aboutCredentials.includes(error.code)) return outcome
+  const data = { step: effect.step, call: effect.call, code: error.code, message: error.message }
+  const told = { type: 'credentials_required', nodeId: effect.nodeId, data }
+  return { input, record: async (tx) => [...((await record?.(tx)) ?? []), told] }
+}
+
+async function attempt(
   providers: EffectProviders,
   context: EffectContext,
   effect: ToolEffect | ModelEffect,
