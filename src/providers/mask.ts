@@ -1,20 +1,33 @@
 const shownInstead = '[secret]'
 /** What is shorter is no secret, and would be found in every other word. */
 const minimum = 4
+/** So much of a secret is taken for the secret. It bounds the search, whatever a stranger makes of secret and text. */
+const headLength = 32
 
-/** Replaces every secret, also base64, URL, HTML and JSON encoded ones and those inside of a longer base64 text. */
+/**
+ * Replaces every secret, also base64, URL, HTML, JSON and hex encoded ones and those inside of a longer base64 text,
+ * whatever the case of their letters.
+ */
 export function createMask(secrets: readonly string[]): (text: string) => string {
-  const forms = allForms(secrets)
+  const forms = [...new Set(allForms(secrets).map(lowered))]
   if (forms.length === 0) return (text) => text
+  const byHead = Map.groupBy(forms, (form) => form.slice(0, headLength))
   // The longest first: what is left of one that is a part of another would tell the rest.
-  const pattern = new RegExp(
-    forms
-      .sort((a, b) => b.length - a.length)
-      .map(escaped)
-      .join('|'),
-    'gi',
-  )
-  return (text) => text.replace(pattern, shownInstead)
+  const heads = [...byHead.keys()].sort((a, b) => b.length - a.length)
+  const pattern = new RegExp(heads.map(escaped).join('|'), 'g')
+  return (text) => {
+    const searched = lowered(text)
+    const parts: string[] = []
+    let end = 0
+    pattern.lastIndex = 0
+    for (let found = pattern.exec(searched); found; found = pattern.exec(searched)) {
+      parts.push(text.slice(end, found.index), shownInstead)
+      end = found.index + Math.max(...byHead.get(found[0])!.map((form) => alike(form, searched, found.index)))
+      pattern.lastIndex = end
+    }
+    parts.push(text.slice(end))
+    return parts.join('')
+  }
 }
 
 /** How much of the end of a text may be the beginning of a secret in any of its forms, and waits for what follows. */
@@ -52,6 +65,13 @@ export function maskAll(value: unknown, mask: (text: string) => string): unknown
   if (Array.isArray(value)) return value.map((one) => maskAll(one, mask))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [mask(name), maskAll(one, mask)]))
+}
+
+/** How many characters of the form stand at this place of the text. */
+function alike(form: string, text: string, at: number): number {
+  let length = 0
+  while (length < form.length && form[length] === text[at + length]) length += 1
+  return length
 }
 
 function formsOf(secret: string): string[] {

@@ -1,6 +1,7 @@
 import { Client, StreamableHTTPClientTransport, type Transport } from '@modelcontextprotocol/client'
 import { AppError } from '../errors.ts'
 import type { McpCommands } from './mcp-commands.ts'
+import { guardIntake } from './mcp-intake.ts'
 import { GroupTransport } from './mcp-stdio.ts'
 import type { Secrets } from './secrets.ts'
 import { untilAborted } from './until-aborted.ts'
@@ -96,6 +97,7 @@ export async function connect(
     },
   }
   const transport = transportOf(target, around, intake, watch)
+  guardIntake(transport, watch.fail)
   client.onclose = () => {
     over.abort()
     for (const tell of told) tell()

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
+import { fireDue } from '../../src/worker/fire-timer.ts'
 import type { TestTenant } from '../support/database.ts'
 import { addTrigger, copyTimer, hourly, runTimers, triggerTests } from '../support/triggers.ts'
 import { until } from '../support/until.ts'
@@ -95,4 +96,28 @@ t.test('a clock that goes back fires no time again', async (t) => {
   timer.look()
   await nothingDue()
   t.same(await firingsOf(id), ['started'], 'the same time came once more')
+})
+
+t.test('whichever write of a firing fails, nothing of it is there, and its time still comes', async (t) => {
+  const acme = await newTenant()
+  const { id } = await addTrigger(place, acme, { ...hourly, name: 'timer' })
+  await admin.query(`create function fail() returns trigger language plpgsql as $$ begin raise 'no'; end $$`)
+  const services = { database: place.database, doors, log: { error: () => undefined } }
+  const left = async () => {
+    const counts = ['sessions', 'runs', 'session_events', 'trigger_firings'].map(
+      (table) => `(select count(*) from ${table} where tenant_id = $1)`,
+    )
+    return (await one(`select ${counts.join(' + ')} as n`, [acme.tenantId])).n
+  }
+  await dueSince(id, 'now()')
+  for (const table of ['sessions', 'runs', 'audit_entries', 'session_events', 'trigger_firings', 'triggers']) {
+    await admin.query(`create trigger fail before insert or update on ${table} execute function fail()`)
+    await fireDue(services, { tenantId: acme.tenantId, triggerId: id, waitMs: 0 })
+    await admin.query(`drop trigger fail on ${table}`)
+    t.equal(await left(), '0', table)
+    t.equal((await one('select due_at <= now() as due from triggers where id = $1', [id])).due, true)
+    await admin.query('update triggers set next_at = due_at where id = $1', [id])
+  }
+  await fireDue(services, { tenantId: acme.tenantId, triggerId: id, waitMs: 0 })
+  t.same(await firingsOf(id), ['started'])
 })

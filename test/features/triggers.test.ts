@@ -139,8 +139,15 @@ t.test('a trigger is changed in part, and only its own kind of thing', async (t)
   })
   t.match(after, { schedule: { everyMinutes: 5 }, maxConcurrent: 3, input: { payload: 1 }, name: before.name })
   t.ok(Date.parse(after.nextAt) - Date.now() <= 300_000, 'begins anew')
+  const { body: jittered } = await call('PATCH', `/triggers/${before.id}`, {
+    jitterSeconds: 3600,
+    runImmediately: true,
+  })
+  t.ok(Date.parse(jittered.nextAt) > Date.now(), 'a change fires nothing')
+  const { body: exact } = await call('PATCH', `/triggers/${before.id}`, { jitterSeconds: 0 })
+  t.ok(Date.parse(exact.nextAt) - Date.now() <= 300_000, 'no jitter any more')
   const renamed = await call('PATCH', `/triggers/${before.id}`, { name: 'another name' })
-  t.equal(renamed.body.nextAt, after.nextAt, 'a name changes no time')
+  t.equal(renamed.body.nextAt, exact.nextAt, 'a name changes no time')
   const { body: other } = await add()
   t.equal((await call('PATCH', `/triggers/${other.id}`, { name: 'another name' })).code, '409 conflict')
   t.equal((await call('PATCH', `/triggers/${other.id}`, { payloadKey: 'payload' })).code, '400 input_invalid')

@@ -55,9 +55,11 @@ t.test('http: what goes wrong is readable on the run', async (t) => {
   await keep(place, acme, 'elsewhere', ['example.com'])
   for (const [index, [what, [input, change, code, says]]] of Object.entries(failures).entries()) {
     await place.deploy(acme, `wrong-${index}`, packageWith(`wrong-${index}`, http, change))
-    const { runId } = await place.begin(acme, `wrong-${index}`, { url: server.url, ...input })
+    const { runId, sessionId } = await place.begin(acme, `wrong-${index}`, { url: server.url, ...input })
     t.match((await place.arrives(runId, 'failed'))['error'], { code, message: says }, what)
     t.notMatch(await storedOf(place, runId), 'canary')
+    const told = (await place.eventsOf(sessionId)).includes('credentials_required')
+    t.equal(told, code === 'credential_missing', what)
   }
   t.equal(server.received.length, 0)
 })

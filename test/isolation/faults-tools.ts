@@ -59,10 +59,17 @@ export const toolFaults: readonly Fault[] = [
     `if (init?.method === 'GET' && !headers.has('last-event-id'))`,
     `if (init?.method === 'GET' && headers.has('no-such-header'))`,
   ]),
-  fault('tools of any number', hostile, /a list of tools without end/, [
-    'src/providers/mcp-answers.ts',
-    'const maxTools = 256',
-    'const maxTools = 1e9',
+  fault(
+    'tools of any number',
+    hostile,
+    /a list of tools without end/,
+    ['src/providers/mcp-answers.ts', 'const maxTools = 256', 'const maxTools = 1e9'],
+    ['src/providers/mcp-intake.ts', 'tools: 256,', 'tools: 1e9,'],
+  ),
+  fault('an answer of more values than can be checked', hostile, /by the million/, [
+    'src/providers/mcp-intake.ts',
+    'values: 20_000,',
+    'values: 1e12,',
   ]),
   fault(
     'a name that a server makes up for a tool of another one',

@@ -50,3 +50,21 @@ t.test('a secret in a page of HTML, and in JSON that escapes its slashes', async
   }
   t.equal(mask('{"key":"a\\/b&<c>\\"d\'e"}'), '{"key":"[secret]"}')
 })
+
+t.test('long secrets are hidden whole, and a text that is cut short tells no half of them', async (t) => {
+  const secret = randomBytes(2000).toString('base64')
+  const mask = createMask([secret, `${secret.slice(0, 100)}another end`])
+  t.equal(mask(`a ${secret} b`), 'a [secret] b')
+  t.equal(mask(`a ${secret.slice(0, 500)}`), 'a [secret]')
+  t.equal(mask(`${secret.slice(0, 100)}another end.`), '[secret].')
+  t.equal(mask(encodeURIComponent(secret).replace(/%../g, (code) => code.toLowerCase())), '[secret]')
+  t.equal(mask(Buffer.from(secret).toString('hex').toUpperCase()), '[secret]')
+})
+
+t.test('secrets and a text that are made to be compared for ever', async (t) => {
+  const secrets = Array.from({ length: 16 }, (_, index) => `${'a'.repeat(4000)}${index}`)
+  const text = `${'a'.repeat(31)}b`.repeat(32_768)
+  t.equal(createMask(secrets)(text), text)
+  t.equal(createMask(secrets)('a'.repeat(1024 * 1024)).replaceAll('[secret]', '').length < 32, true)
+  t.equal(createMask([`b${'a'.repeat(4000)}`])('a'.repeat(1024 * 1024)).length, 1024 * 1024)
+})

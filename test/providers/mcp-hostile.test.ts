@@ -1,6 +1,4 @@
 import t, { type Test } from 'tap'
-import type { McpCommand } from '../../src/providers/mcp-commands.ts'
-import { createSecrets } from '../../src/providers/secrets.ts'
 import { sendJson } from '../support/http-server.ts'
 import { callOf, never, targetOf, testMcp } from '../support/mcp.ts'
 import { echo, type McpScript, methodsOf, said, serveMcp } from '../support/mcp-server.ts'
@@ -95,6 +93,41 @@ t.test('an answer that is nested without end, or not what it says', async (t) =>
   await t.rejects(odd.call(), { code: 'mcp_bad_answer' })
   const empty = await hostile(t, { call: () => ({ content: [] }) })
   t.same(await empty.call(), { ok: true, output: '' })
+})
+
+/** Texts within 4 MB that a schema would be told wrong about millions of times. */
+const swarms: Record<string, [result: string, says: RegExp]> = {
+  'tools that are none': [`{"tools":[${'0,'.repeat(2_000_000)}0]}`, /lists 2000001 tools/],
+  'parts that are none': [`{"content":[${'0,'.repeat(2_000_000)}0]}`, /more than 200 parts/],
+  'icons that are none': [`{"tools":[{"name":"a","icons":[${'0,'.repeat(2_000_000)}0]}]}`, /more than 20000 values/],
+  'depth without end': [`{"tools":[${'{"a":'.repeat(500_000)}1${'}'.repeat(500_000)}]}`, /more than 20000 values/],
+}
+
+for (const [what, [result, says]] of Object.entries(swarms)) {
+  t.test(`an answer of ${what}, by the million`, async (t) => {
+    const before: McpScript['before'] = (method, { body }, response) => {
+      if (!method.startsWith('tools/')) return false
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(`{"jsonrpc":"2.0","id":${JSON.parse(body).id},"result":${result}}`)
+      return true
+    }
+    const { call, discover } = await hostile(t, { before })
+    await t.rejects(result.includes('content') ? call() : (discover() as Promise<unknown>), {
+      code: 'mcp_bad_answer',
+      message: says,
+    })
+  })
+}
+
+t.test('notifications by the thousand', async (t) => {
+  const one = '{"jsonrpc":"2.0","method":"notifications/x","params":{}}'
+  const before: McpScript['before'] = (method, _, response) => {
+    if (method !== 'tools/call') return false
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).end(`data: ${one}\n\n`.repeat(50_000))
+    return true
+  }
+  const { call } = await hostile(t, { before })
+  await t.rejects(call(), { code: 'mcp_bad_answer', message: /more than anyone asked for/ })
 })
 
 t.test('binary content is named, and text that gives orders is text', async (t) => {
@@ -200,51 +233,4 @@ t.test('a server that sends its callers elsewhere', async (t) => {
   t.equal(thief.received.length, 0)
   const inside = testMcp(t, { allow: [] })
   await t.rejects(inside.discover(targetOf(server), never), { code: 'egress_refused' })
-})
-
-t.test('secrets go to their host alone and come back from nowhere', async (t) => {
-  const server = await serveMcp(t, {
-    call: (_, { headers }) => ({ content: [], structuredContent: { [`k ${headers['x-key']}`]: [headers['x-key']] } }),
-  })
-  const mcp = testMcp(t, { allow: [server.place] })
-  const secretsFor = (...allowedHosts: string[]) =>
-    createSecrets(new Map([['crm', { keys: { key: 'the secret key' }, allowedHosts }]]))
-  const headers = { 'x-key': '{{credentials.crm.key}}' }
-  const address = { transport: 'streamable_http', url: `${server.url}/mcp`, headers } as const
-  const mine = targetOf(address, { secrets: secretsFor(server.place) })
-  t.same(await mcp.call(mine, callOf('echo'), never), { ok: true, output: { 'k [secret]': ['[secret]'] } })
-  t.ok(server.received.every((got) => got.headers['x-key'] === 'the secret key'))
-  const before = server.received.length
-  const other = targetOf(address, { secrets: secretsFor('example.com') })
-  await t.rejects(mcp.call(other, callOf('echo'), never), { code: 'egress_refused' })
-  t.equal(server.received.length, before)
-})
-
-const script = (text: string): McpCommand => ({ command: process.execPath, args: ['-e', text], env: {} })
-
-const programs: Record<string, [McpCommand, RegExp]> = {
-  'that does not exist': [{ command: '/no/such/program', args: [], env: {} }, /cannot be reached \(ENOENT\)/],
-  'that ends at once': [script('process.exit(3)'), /connection ended/],
-  'that says nothing': [script('setInterval(() => 0, 1000)'), /did not answer/],
-  'that writes noise': [script('for (let i = 0; i < 500; i++) console.log(JSON.stringify({ i }))'), /no MCP/],
-  'that never ends a line': [
-    script(`process.stdout.write('x'.repeat(9e6)); setInterval(() => 0, 1000)`),
-    /more than 4 MB/,
-  ],
-}
-
-for (const [what, [command, says]] of Object.entries(programs)) {
-  t.test(`a program ${what}`, async (t) => {
-    const mcp = testMcp(t, { commands: { bad: command } })
-    const target = targetOf({ transport: 'stdio', command: 'bad' }, { timeoutMs: 1000 })
-    await t.rejects(mcp.discover(target, never), { code: /^mcp_/, message: says })
-  })
-}
-
-t.test('a program that the operator does not allow is none', async (t) => {
-  const mcp = testMcp(t)
-  for (const command of ['sh', '__proto__', 'constructor', '']) {
-    const target = targetOf({ transport: 'stdio', command })
-    await t.rejects(mcp.discover(target, never), { code: 'mcp_unavailable', message: /operator allows no program/ })
-  }
 })

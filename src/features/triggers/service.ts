@@ -87,7 +87,7 @@ export async function createTrigger(
     if ((await claimName(tx, tenant, settings.name)) >= mostTriggers)
       throw new AppError('conflict', `the organization has ${mostTriggers} triggers already; delete one first`)
     const made = await insertRow(tx, { ...columnsOf(settings), kind, agent_id: agentId })
-    await setDue(tx, await locked(tx, made))
+    await setDue(tx, await locked(tx, made), settings.run_immediately)
     await record(tx, 'triggers.create', `trigger:${made}`, { kind, agentId })
     return made
   })
@@ -95,7 +95,7 @@ export async function createTrigger(
   return { ...(await getTrigger(tenant, id)), secret }
 }
 
-/** Throws as createTrigger does. A timer whose schedule changed begins anew with it. */
+/** Throws as createTrigger does. A timer whose schedule changed begins anew with it, and not at once. */
 export async function updateTrigger(
   tenant: Writer,
   id: string,
@@ -110,7 +110,7 @@ export async function updateTrigger(
     await checkSettings(agent, manifest, settings, now)
     if (settings.name !== row.name) await claimName(tx, tenant, settings.name)
     await updateRow(tx, id, columnsOf(settings))
-    if (given.schedule ?? given.jitterSeconds ?? given.runImmediately) await setDue(tx, await locked(tx, id))
+    if (given.schedule || given.jitterSeconds !== undefined) await setDue(tx, await locked(tx, id), false)
     await record(tx, 'triggers.update', `trigger:${id}`, { changed: Object.keys(given) })
   })
   return await getTrigger(tenant, id)
@@ -200,16 +200,16 @@ async function locked(tx: TenantQueries, id: string): Promise<TriggerRow> {
   return row
 }
 
-async function switchOn(tx: TenantQueries, { id }: TriggerRow): Promise<void> {
+async function switchOn(tx: TenantQueries, { id, run_immediately }: TriggerRow): Promise<void> {
   await updateRow(tx, id, { enabled: true, disabled_reason: null })
-  await setDue(tx, await locked(tx, id))
+  await setDue(tx, await locked(tx, id), run_immediately)
 }
 
 /** The first time of a timer that begins now, by the database's clock; every worker is told. */
-async function setDue(tx: TenantQueries, row: TriggerRow): Promise<void> {
+async function setDue(tx: TenantQueries, row: TriggerRow, immediately: boolean): Promise<void> {
   if (!row.enabled || !row.schedule) return
-  const due = row.run_immediately ? row.now : nextDue(row.schedule as unknown as Schedule, row.now, row.now)
-  const next = row.run_immediately ? row.now : due && lookAt(row, due)
+  const due = immediately ? row.now : nextDue(row.schedule as unknown as Schedule, row.now, row.now)
+  const next = immediately ? row.now : due && lookAt(row, due)
   await updateRow(tx, row.id, { due_at: due, next_at: next })
   await notifyTriggers(tx)
 }
