@@ -142,3 +142,25 @@ t.test('nothing is delivered for a suspended organization', async (t) => {
   t.equal((await doors.takeDeliveries(100, 100, 1000)).length, 1)
   await deleteEndpoint(boss(acme), endpoint.id)
 })
+
+t.test('an outcome and the deletion of its endpoint never wait for each other', async (t) => {
+  const endpoint = await create('/going', ['run.failed'], acme)
+  await tell(acme)
+  const [{ id }] = (await deliveriesOf(endpoint)) as [{ id: string }]
+  await admin.query('update app.notification_deliveries set attempts = 1 where id = $1', [id])
+  await admin.query('begin')
+  await admin.query('select from app.notification_endpoints where id = $1 for update', [endpoint.id])
+  const tenant = TenantContext.openSystem(place.worker, acme.tenantId, 'notifications')
+  const failed = { ok: false, status: 500, error: 'answered 500' } as const
+  const recorded = recordOutcome(tenant, { id, attempt: 1, endpointId: endpoint.id }, failed)
+  await until('the outcome waits for the endpoint', async () => {
+    const waiting = 'select from pg_locks where not granted and pg_backend_pid() = any (pg_blocking_pids(pid))'
+    return (await admin.query(waiting)).rowCount !== 0
+  })
+  // As its deletion does, which takes the deliveries along.
+  await admin.query('select from app.notification_deliveries where id = $1 for update nowait', [id]).catch(t.fail)
+  await admin.query('commit')
+  await recorded
+  t.match(await deliveriesOf(endpoint), [{ response_status: 500 }])
+  await deleteEndpoint(boss(acme), endpoint.id)
+})

@@ -80,6 +80,8 @@ export async function recordOutcome(
 ): Promise<void> {
   const { id, attempt, endpointId } = delivery
   await tenant.transaction(async (tx) => {
+    // First the endpoint, then its deliveries: the order in which it is deleted.
+    if (endpointId) await lockEndpoint(tx, endpointId)
     const wait = waits[attempt - 1]
     const again = !outcome.ok && !outcome.final && !outcome.gone && wait !== undefined
     const { numUpdatedRows } = await tx
@@ -99,6 +101,10 @@ export async function recordOutcome(
       .executeTakeFirstOrThrow()
     if (numUpdatedRows && endpointId) await judgeEndpoint(tx, endpointId, outcome)
   })
+}
+
+async function lockEndpoint(tx: TenantQueries, id: string): Promise<void> {
+  await tx.selectFrom('notification_endpoints').select('id').where('id', '=', id).forNoKeyUpdate().execute()
 }
 
 /** Remembers since when an endpoint fails, and disables one that has failed for long, where its owners see it. */
