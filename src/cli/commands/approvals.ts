@@ -48,13 +48,13 @@ function find({ api }: Cli, id: string): Promise<ApprovalDetail> {
 }
 
 function show({ output }: Cli, approval: ApprovalDetail): void {
-  const { title, agent, status, message, evidence, proposal } = approval
+  const { title, agent, message, evidence, proposal } = approval
   const shown = (value: unknown) => clean(JSON.stringify(value, null, 2) ?? 'null')
   const parts = [
     facts(output, [
       ['title', title],
       ['agent', agent],
-      ['status', status],
+      ['status', standing(approval)],
     ]),
     clean(message),
     ...evidence.map(({ key, value }) => `${output.style('bold', clean(key))}\n${shown(value)}`),
@@ -82,5 +82,14 @@ async function decide(cli: Cli, id: string, decision: { decision: string; reason
   const { payloadHash, title } = await find(cli, id)
   const path = `/approvals/${encodeURIComponent(id)}/decision`
   const decided = await cli.api.call<ApprovalDetail>('POST', path, { json: { ...decision, payloadHash } })
-  cli.output.result(decided, `${clean(title)}: ${decided.status}`)
+  cli.output.result(decided, `${clean(title)}: ${standing(decided)}`)
+}
+
+type Standing = Pick<ApprovalDetail, 'status' | 'quorum' | 'stage' | 'answers'>
+
+/** The status; where several people must agree, how many of them have. */
+export function standing({ status, quorum, stage, answers }: Standing): string {
+  if (status !== 'pending' || quorum === 1) return status
+  const agreed = answers.filter((answer) => answer.stands && answer.stage === stage).length
+  return `${status}, ${agreed} of ${quorum} agreed`
 }

@@ -180,7 +180,9 @@ async function logs(cli: Cli, id: string, on: boolean): Promise<void> {
 async function watch(cli: Cli, id: string, { throughWaits = false } = {}): Promise<void> {
   const { status, error } = await follow(cli, id, { throughWaits })
   if (status === 'waiting') {
-    cli.output.note('the run waits for a person: enginex approvals, or enginex sessions show')
+    cli.output.note(
+      'the run waits for a person: see enginex approvals; a question in the chat is answered in the console',
+    )
     return
   }
   if (status === 'completed' || status === 'paused') return

@@ -57,6 +57,7 @@ function Question({ approval }: { readonly approval: ApprovalDetail }) {
           <Text size="sm" c="dimmed">
             {approval.agent} · step {approval.nodeId} · asked <Time value={approval.requestedAt} />
           </Text>
+          {pending && approval.quorum > 1 && <Agreed approval={approval} />}
         </Stack>
       </Card>
       {!pending && <Answer approval={approval} />}
@@ -97,6 +98,23 @@ function Question({ approval }: { readonly approval: ApprovalDetail }) {
         </Alert>
       )}
     </Stack>
+  )
+}
+
+/** How many of the people who must agree have done so, and who. */
+function Agreed({ approval: { answers: given, quorum, stage } }: { readonly approval: ApprovalDetail }) {
+  const standing = given.filter((answer) => answer.stands && answer.stage === stage)
+  return (
+    <Text size="sm" component="div">
+      <b>
+        {standing.length} of {quorum} agreed
+      </b>
+      {standing.map(({ by, reason, decidedAt }) => (
+        <div key={by}>
+          <Actor value={by} />, <Time value={decidedAt} />: “{reason}”
+        </div>
+      ))}
+    </Text>
   )
 }
 

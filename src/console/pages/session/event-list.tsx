@@ -107,10 +107,17 @@ const names: Readonly<Record<string, string>> = {
   execution_cancelled: 'Run cancelled',
   node_loop_started: 'Step begins:',
   node_loop_completed: 'Step done:',
+  node_loop_iteration: 'Another turn of',
+  llm_turn_complete: 'Model answered',
+  output_key_set: 'Result set by',
+  judge_verdict: 'Results checked of',
+  branches_started: 'Goes several ways from',
+  branches_joined: 'Ways meet, begun at',
   tool_call_started: 'Tool called by',
   tool_call_completed: 'Tool answered',
   edge_traversed: 'Goes on from',
   approval_requested: 'Asks a person:',
+  approval_answered: 'A person answered:',
   approval_decided: 'A person decided:',
   report_written: 'Report written by',
   client_input_requested: 'Asks in the chat:',
@@ -119,14 +126,17 @@ const names: Readonly<Record<string, string>> = {
   task_updated: 'Plan changed by',
 }
 
-const silent = /(^|_)id$|Id$|^(call|step|nodeType|condition|title|prompt)$/
+const silent = /(^|_)id$|Id$|^(call|step|parentStep|fork|branch|nodeType|condition|title|prompt|text)$/
 
 /** Small facts of an event on one line; ids and what is as usual say nothing to people. */
 function detailsOf({ data, nodeId }: SessionEvent): string {
   return Object.entries(data)
     .filter(([key, value]) => value !== null && value !== nodeId && !silent.test(key))
     .filter(([, value]) => !Array.isArray(value) || value.length > 0)
-    .filter(([key, value]) => value !== true && !(value === 1 && /^(visits|attempt)$/.test(key)))
+    .filter(
+      ([key, value]) =>
+        value !== true && !((value === 0 || value === 1) && /^(visits|attempt|iteration|toolCalls)$/.test(key)),
+    )
     .map(([key, value]) => `${humanize(key).toLowerCase()}: ${textOf(value)}`)
     .join(' · ')
     .slice(0, 400)
