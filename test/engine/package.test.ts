@@ -151,3 +151,14 @@ function damage(draft: Draft, chance: Chance, junk: readonly unknown[]) {
     else return Object.assign(at, { [key]: structuredClone(chance.pick(junk)) })
   }
 }
+
+t.test('a message that never closes its braces is read at once, and spaces inside of them mean nothing', async (t) => {
+  const spaces = ' '.repeat(1900)
+  for (const message of [`{{nobody}} {{${spaces}${spaces}`, `{{${spaces}nobody${spaces}}}`]) {
+    for (let round = 0; round < 10; round += 1) {
+      const draft = review()
+      draft['graph'].nodes.find((node: { type: string }) => node.type === 'approval').message = message
+      t.match(faultsOf(draft), [{ reason: /nobody/ }])
+    }
+  }
+})

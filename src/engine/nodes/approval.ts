@@ -1,3 +1,4 @@
+import { placeholder } from '../keys.ts'
 import type { Memory } from '../machine.ts'
 import type { Node } from '../schema.ts'
 import { asking, type Behaviour, completed, failed, isObject, type Scene, sourceOf } from './node.ts'
@@ -47,8 +48,8 @@ function rejectionsSoFar({ node, read }: Scene<ApprovalNode>): number {
 
 /** Only texts, numbers and truth values are filled in; anything else leaves a gap. */
 function fill(message: string, look: (key: string) => unknown): string {
-  return message.replace(/\{\{\s*([^{}]*?)\s*\}\}/g, (_, key: string) => {
-    const value = look(key)
+  return message.replace(placeholder, (_, key: string) => {
+    const value = look(key.trim())
     return ['string', 'number', 'boolean'].includes(typeof value) ? String(value).slice(0, maxValue) : ''
   })
 }
