@@ -5,7 +5,7 @@ import { type LoadedRun, loadRun, type RunTenant } from '../features/runs/progre
 import { endRun, handOverRun, pauseRun, requeueRun } from '../features/runs/release.ts'
 import { TenantContext } from '../tenancy/context.ts'
 import type { Announce } from './announcer.ts'
-import { apply, type Course, callOf, pendingCalls, resume, startCourse, takeAnswers } from './course.ts'
+import { apply, type Course, callOf, pendingCalls, resume, startCourse, takeAnswers, takeRoom } from './course.ts'
 import { type EffectProviders, type Outcome, Postponed } from './effects/effect.ts'
 import { perform } from './effects/perform.ts'
 import { verdictOn } from './failures.ts'
@@ -78,7 +78,7 @@ async function follow(providers: AdvanceProviders, course: Course, first: readon
     while (course.now.status === 'running') {
       if (hold.signal.aborted || (hold.asked && underWay.size === 0)) return await obey(course)
       const pending = pendingCalls(course.now.state)
-      for (const [call, effect] of underWay) if (!pending.has(call)) drop(underWay, call, effect)
+      for (const [call, effect] of underWay) if (!pending.has(call)) drop(course, underWay, call, effect)
       if (!hold.asked) for (const effect of wanted.splice(0)) begun(providers, course, underWay, pending, effect)
       if (pending.size === 0) throw new Error('the machine wants nothing and has not ended')
       const results = [...underWay.values()].map(({ done }) => done)
@@ -108,8 +108,9 @@ function begun(
   if (pending.has(effect.call)) underWay.set(effect.call, start(providers, course, effect))
 }
 
-function drop(underWay: Map<string, UnderWay>, call: string, effect: UnderWay): void {
+function drop({ taken }: Course, underWay: Map<string, UnderWay>, call: string, effect: UnderWay): void {
   underWay.delete(call)
+  taken.delete(call)
   effect.drop()
 }
 
@@ -121,8 +122,8 @@ function start(providers: AdvanceProviders, course: Course, effect: Doable): Und
   const tenant = TenantContext.openRun(providers.database, tenantId, runId, epoch)
   const own = new AbortController()
   const signal = AbortSignal.any([hold.signal, own.signal])
-  const memorySize = Object.values(now.sizes).reduce((sum, size) => sum + size, 0)
-  const context = { tenant, runId, sessionId, agent, at: now.at, memorySize, signal, letGo: () => hold.asked !== null }
+  const fits = (size: number) => signal.aborted || takeRoom(course, effect.call, size)
+  const context = { tenant, runId, sessionId, agent, at: now.at, fits, signal, letGo: () => hold.asked !== null }
   const done = perform(providers, context, effect).then(
     (outcome) => (signal.aborted ? null : outcome),
     (error) => {

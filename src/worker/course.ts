@@ -4,6 +4,7 @@ import type { AgentPackage } from '../engine/package.ts'
 import { type Left, type LoadedRun, type RunTenant, recordTransition } from '../features/runs/progress.ts'
 import { waitOn } from '../features/runs/release.ts'
 import { appendEvents } from '../features/runs/service.ts'
+import { maxRunSize } from '../features/runs/size.ts'
 import type { Announce } from './announcer.ts'
 import type { Outcome } from './effects/effect.ts'
 import { tell } from './events.ts'
@@ -26,12 +27,22 @@ export interface Course {
   /** As the last recorded transition left it. */
   now: Pick<LoadedRun, 'seq' | 'state' | 'memory' | 'sizes' | 'at' | 'workedMs'> & { readonly status: string }
   readonly announce: Announce
+  /** Results that are there and not recorded yet: call -> size. */
+  readonly taken: Map<string, number>
   /** performance.now() of the last recorded transition, or of when the run was taken. */
   since: number
 }
 
 export function startCourse(of: Pick<Course, 'hold' | 'tenant' | 'package' | 'announce'>, loaded: LoadedRun): Course {
-  return { ...of, now: { ...loaded, status: 'running' }, since: performance.now() }
+  return { ...of, now: { ...loaded, status: 'running' }, taken: new Map(), since: performance.now() }
+}
+
+/** Takes room for a call's result, until it is recorded; false when the run would then remember more than a run may. */
+export function takeRoom({ now, taken }: Course, call: string, size: number): boolean {
+  const sizes = [...Object.values(now.sizes), ...taken.values()]
+  if (sizes.reduce((sum, one) => sum + one, size) > maxRunSize) return false
+  taken.set(call, size)
+  return true
 }
 
 /** One transition, from input to record. @returns what is to be done next */
@@ -56,6 +67,7 @@ export async function apply(course: Course, { input, record }: Outcome): Promise
   })
   if (recorded.status === 'running') course.announce(tenant.tenantId, hold.run.sessionId)
   course.since = clock
+  course.taken.delete(callOf(input))
   course.now = {
     seq: now.seq + 1,
     state: transition.state,

@@ -8,12 +8,17 @@ import { workplace } from '../support/work.ts'
 const place = await workplace(t)
 const acme = await seedTenant(place.doors, 'acme')
 
-/** Each of its nodes adds 450,000 empty objects to memory: 3 characters each, and 50 bytes. */
-function hoarder(nodes: number): Map<string, Buffer> {
-  const name = `hoarder-${nodes}`
+/**
+ * Each of its nodes adds 450,000 empty objects to memory: 3 characters each, and 50 bytes. One after the other, or all
+ * but the first side by side.
+ */
+function hoarder(nodes: number, { atOnce = false } = {}): Map<string, Buffer> {
+  const name = `hoarder-${nodes}${atOnce ? '-at-once' : ''}`
   const tiny = JSON.parse(tinyPackage({ name }).get('agent.json')!.toString())
   const ids = Array.from({ length: nodes }, (_, index) => `hoard_${index}`)
-  const edges = ids.slice(1).map((id, index) => ({ source: ids[index], target: id, condition: 'on_success' }))
+  const edges = ids
+    .slice(1)
+    .map((id, index) => ({ source: ids[atOnce ? 0 : index], target: id, condition: 'on_success' }))
   const manifest = {
     ...tiny,
     input: undefined,
@@ -21,7 +26,7 @@ function hoarder(nodes: number): Map<string, Buffer> {
       entryNode: ids[0],
       nodes: ids.map((id) => ({ id, type: 'function', tool: id, outputKeys: [id] })),
       edges,
-      terminalNodes: ids.slice(-1),
+      terminalNodes: ids.slice(atOnce ? 1 : -1),
     },
     tools: ids.map((id) => ({ name: id, file: `tools/${id}.js`, description: 'hoards', timeoutMs: 20_000 })),
   }
@@ -40,6 +45,13 @@ t.test('42 a run that remembers millions of nothings ends, and says why', async 
   const [small, large] = [await place.begin(acme, 'hoarder-2'), await place.begin(acme, 'hoarder-5')]
   await place.arrives(small.runId, 'completed')
   t.match((await place.arrives(large.runId, 'failed'))['error'], { code: 'run_too_large' })
+})
+
+t.test('42 the same when its tools run side by side', async (t) => {
+  await place.work(t)
+  await place.deploy(acme, 'hoarder-9-at-once', hoarder(9, { atOnce: true }))
+  const { runId } = await place.begin(acme, 'hoarder-9-at-once')
+  t.match((await place.arrives(runId, 'failed'))['error'], { code: 'run_too_large' })
 })
 
 t.test('55 a question of many megabytes, which the API would have to hold for each reader', async (t) => {

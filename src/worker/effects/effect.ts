@@ -28,8 +28,11 @@ export interface EffectContext {
   readonly agent: AgentPackage
   /** ISO 8601: the checkpoint's time, so that a repeated effect sees what the first attempt saw. */
   readonly at: string
-  /** Of all that the run remembers now; see features/runs/size.ts. */
-  readonly memorySize: number
+  /**
+   * Whether the run may remember a result of this size (features/runs/size.ts) besides all else. Then its room is taken
+   * until the result is recorded, so that calls side by side do not each count on the same.
+   */
+  readonly fits: (size: number) => boolean
   /** Aborted when nobody wants the result any more. */
   readonly signal: AbortSignal
   /** Whether the run is to be let go of. An effect that waits for its turn, with nothing done yet, throws Postponed then. */

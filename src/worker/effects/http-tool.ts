@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { AppError } from '../../errors.ts'
-import { maxRunSize, sizeOf } from '../../features/runs/size.ts'
+import { sizeOf } from '../../features/runs/size.ts'
 import { openSecrets } from '../../features/tools/service.ts'
 import { type HttpRequest, sendRequest } from '../../providers/http-client.ts'
 import { shapeOf } from '../../providers/json-shape.ts'
@@ -34,7 +34,7 @@ export const httpTool: PerformTool = async (providers, context, { call, tool, in
   const { outgoing: fetch } = providers
   const sending = { fetch, secrets, timeoutMs: Math.min(timeoutMs, most), signal: context.signal }
   const output = makeStorable(await sendRequest(request, sending))
-  if (context.memorySize + sizeOf(JSON.stringify(output)) > maxRunSize) {
+  if (!context.fits(sizeOf(JSON.stringify(output)))) {
     return failed(call, 'run_too_large', `${tool}: the run would remember more than a run may`)
   }
   return { input: { kind: 'tool_result', call, result: { ok: true, output } } }

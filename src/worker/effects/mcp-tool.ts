@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { serverOf } from '../../engine/platform-tools.ts'
 import { AppError } from '../../errors.ts'
-import { maxRunSize, sizeOf } from '../../features/runs/size.ts'
+import { sizeOf } from '../../features/runs/size.ts'
 import type { NamedTool } from '../../features/tools/names.ts'
 import { keepTools, type ServerInUse, serverInUse } from '../../features/tools/service.ts'
 import type { Mcp } from '../../providers/mcp.ts'
@@ -26,7 +26,7 @@ export const mcpTool: PerformTool = async (providers, context, { call, nodeId, t
   const asked = { tool: tool.name, arguments: input, timeoutMs, idempotencyKey: `${context.runId}:${call}` }
   const answer = makeStorable(await providers.mcp.call(target, asked, context.signal))
   const result = answer.ok ? { ok: true as const, output: outputFor(context, nodeId, answer.output) } : answer
-  if (result.ok && context.memorySize + sizeOf(JSON.stringify(result.output)) > maxRunSize) {
+  if (result.ok && !context.fits(sizeOf(JSON.stringify(result.output)))) {
     return failed(call, 'run_too_large', `${name}: the run would remember more than a run may`)
   }
   return { input: { kind: 'tool_result', call, result } }

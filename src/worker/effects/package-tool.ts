@@ -1,4 +1,4 @@
-import { maxRunSize, sizeOf } from '../../features/runs/size.ts'
+import { sizeOf } from '../../features/runs/size.ts'
 import { isStorable } from '../storable.ts'
 import { failed, type PerformTool } from './effect.ts'
 
@@ -30,7 +30,7 @@ export const packageTool: PerformTool = async ({ sandbox }, context, effect) => 
   }
   const text = JSON.stringify(ran.output ?? null)
   if (!isStorable(text)) return failed(call, 'tool_invalid', `${tool}: its output holds a NUL or half a character`)
-  if (context.memorySize + sizeOf(text) > maxRunSize) {
+  if (!context.fits(sizeOf(text))) {
     return failed(call, 'run_too_large', `${tool}: the run would remember more than a run may`)
   }
   return { input: { kind: 'tool_result', call, result: { ok: true, output: ran.output } } }
