@@ -94,6 +94,8 @@ const worker = {
   ...common,
   // More than the cap of one tenant's runs (tenants.run_cap, 4), so that none of them fills a worker.
   ENGINEX_WORKER_SLOTS: or(6, whole(1, 64, 'how many runs this process advances at once')),
+  // Starting the process of the runs takes half a second, keeping it costs 70 MB.
+  ENGINEX_WORKER_IDLE_SECONDS: or(300, whole(1, 86_400, 'how long the process of the runs is kept without any')),
   ...models,
   ...outside,
   ...mail,

@@ -18,8 +18,6 @@ import { startTimer } from './timer.ts'
 const times = { pollMs: 1000, beatMs: 5000, silentMs: 15_000, sliceMs: 30_000 }
 /** The next time of a timer is known, and a new one is told: this is for what was not heard. */
 const timerPollMs = 15_000
-/** The process that advances runs ends when there was none for this long: starting it takes half a second, keeping it 70 MB. */
-const idleMs = 300_000
 /** How long a webhook or a mail server may take to answer. */
 const deliveryMs = 10_000
 /** A shutdown that takes longer than this is cut off; the runs are then taken over as after a crash. */
@@ -48,7 +46,7 @@ const settings = {
   graceMs: 5000,
   logLevel: config.ENGINEX_LOG_LEVEL,
 }
-const runner = createRunner(settings, idleMs)
+const runner = createRunner(settings, config.ENGINEX_WORKER_IDLE_SECONDS * 1000)
 const workerId = randomUUID()
 const doors = new Doors(database)
 const scheduler = startScheduler({ ...times, doors, workerId, slots, log, start: runner.start })

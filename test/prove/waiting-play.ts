@@ -19,7 +19,7 @@ export async function playWaiting(t: Pick<Test, 'teardown'>, waiting: number, lo
   const place = await workplace(t)
   const acme = await seedTenant(place.doors, 'acme')
   await place.deploy(acme, 'tiny', tinyPackage())
-  const worker = await startWorkerProcess(place)
+  const worker = await startWorkerProcess(place, { environment: { ENGINEX_WORKER_IDLE_SECONDS: '2' } })
   t.teardown(async () => {
     worker.signal('SIGKILL', true)
     await worker.exited
