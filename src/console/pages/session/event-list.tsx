@@ -107,7 +107,7 @@ const names: Readonly<Record<string, string>> = {
   execution_cancelled: 'Run cancelled',
   node_loop_started: 'Step begins:',
   node_loop_completed: 'Step done:',
-  node_loop_iteration: 'Another turn of',
+  node_loop_iteration: 'Turn of',
   llm_turn_complete: 'Model answered',
   output_key_set: 'Result set by',
   judge_verdict: 'Results checked of',
