@@ -32,11 +32,10 @@ export type ToChild =
   | { readonly id: number; readonly run: TakenRun }
   | { readonly id: number; readonly ask: Reason }
   | { readonly id: number; readonly answered: true }
+  | { readonly ping: true }
   | { readonly close: true }
 
-export interface FromChild {
-  readonly done: number
-}
+export type FromChild = { readonly done: number } | { readonly pong: true }
 
 /** More than one, so that an organization whose tools never end leaves one to the others. */
 const toolsAtOnce = 3
@@ -52,6 +51,7 @@ process.on('message', (message: ToChild) => {
   else if ('run' in message) void advance(message.id, message.run)
   else if ('ask' in message) holds.get(message.id)?.ask(message.ask)
   else if ('answered' in message) holds.get(message.id)?.answered()
+  else if ('ping' in message) process.send?.({ pong: true } satisfies FromChild)
   else void close()
 })
 

@@ -10,6 +10,9 @@ const execArgv = ['--max-semi-space-size=8', '--max-old-space-size=1536']
 /** A run whose workers fell silent this often at one step goes on alone: should it take its process along, no other goes with it. */
 const aloneAfter = 2
 
+/** A process that leaves so many pings unanswered is held up, and with it every run that it holds: it is ended. */
+const mostUnanswered = 6
+
 export interface Runner {
   /** Begins to advance a run. Its `done` rejects when the child dies: then the run is left to be taken over. */
   start(run: TakenRun): Flight
@@ -30,7 +33,7 @@ interface Child {
  * memory ends that process alone. It starts with the first run and ends when there was none for `idleMs`, with all that
  * it took: an idle worker is small.
  */
-export function createRunner(settings: ChildSettings, idleMs: number): Runner {
+export function createRunner(settings: ChildSettings, idleMs: number, pingMs = 10_000): Runner {
   let shared: Child | undefined
   let last = 0
   const live = new Set<Child>()
@@ -41,7 +44,7 @@ export function createRunner(settings: ChildSettings, idleMs: number): Runner {
     send(child.process, { close: true })
   }
   const open = (afterMs: number) => {
-    const opened = openChild(settings, () => {
+    const opened = openChild(settings, pingMs, () => {
       opened.idle = setTimeout(end, afterMs, opened)
     })
     live.add(opened)
@@ -80,16 +83,26 @@ export function createRunner(settings: ChildSettings, idleMs: number): Runner {
   }
 }
 
-function openChild(settings: ChildSettings, onIdle: () => void): Child {
+function openChild(settings: ChildSettings, pingMs: number, onIdle: () => void): Child {
   const process = fork(new URL('./child.ts', import.meta.url), { execArgv })
   const flights: Child['flights'] = new Map()
-  process.on('message', ({ done }: FromChild) => {
-    flights.get(done)?.resolve()
-    flights.delete(done)
+  let unanswered = 0
+  process.on('message', (message: FromChild) => {
+    unanswered = 0
+    if (!('done' in message)) return
+    flights.get(message.done)?.resolve()
+    flights.delete(message.done)
     if (flights.size === 0) onIdle()
   })
+  // Counted, not timed: a worker that was itself suspended must not blame its child.
+  const watch = setInterval(() => {
+    unanswered += 1
+    if (unanswered > mostUnanswered) process.kill('SIGKILL')
+    else send(process, { ping: true })
+  }, pingMs)
   const gone = new Promise<void>((resolve) => {
     const fail = (error: Error) => {
+      clearInterval(watch)
       for (const flight of flights.values()) flight.reject(error)
       flights.clear()
       resolve()

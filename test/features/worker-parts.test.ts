@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import type { TakenRun } from '../../src/db/doors.ts'
 import { AppError } from '../../src/errors.ts'
@@ -152,6 +153,15 @@ t.test('a child that dies drops its runs, and the next run gets a new one', asyn
   await t.rejects(one.done)
   await t.rejects(other.done)
   await t.rejects(runner.start(run('c')).done)
+  await runner.close()
+})
+
+t.test('a child that something holds up is ended, and its runs are dropped', async (t) => {
+  const runner = createRunner(settings, 1000, 30)
+  const flight = runner.start(run('a'))
+  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim().split(' ')
+  for (const pid of children) process.kill(Number(pid), 'SIGSTOP')
+  await t.rejects(flight.done, /ended with SIGKILL/)
   await runner.close()
 })
 

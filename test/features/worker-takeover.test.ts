@@ -59,6 +59,9 @@ t.test('a worker that fell silent loses its run; what it does afterwards is refu
     workedMs: 0,
   })
   await t.rejects(write, { code: 'conflict' }, 'a write with the old epoch is refused by the database')
+  const huge = { ...transition, state: { conversations: 'x'.repeat(16 * 1024 * 1024) } as never }
+  const tooMuch = recordTransition(stale, { runId, sessionId }, 9, huge, { events: [], answered: null, workedMs: 0 })
+  await t.rejects(tooMuch, { code: 'payload_too_large' }, 'no state grows without end')
 })
 
 t.test('kill -9 in the middle of a tool: another worker finishes the run', async (t) => {

@@ -3,7 +3,7 @@ import { prepare } from '../../db/prepared.ts'
 import type { TenantQueries } from '../../db/queries.ts'
 import type { EngineEvent, Memory, RunState, StepRecord, Transition } from '../../engine/machine.ts'
 import { readState } from '../../engine/stored-state.ts'
-import { notFound } from '../../errors.ts'
+import { AppError, notFound } from '../../errors.ts'
 import type { TenantContext } from '../../tenancy/context.ts'
 import type { CheckpointKind } from './schema.ts'
 import { sizeOf, sizeOfColumn } from './size.ts'
@@ -104,6 +104,13 @@ function latestMemory(runId: string): RawBuilder<{ key: string; value: unknown; 
                 and m.seq = (select max(l.seq) from run_memory l where l.run_id = m.run_id and l.key = m.key)`
 }
 
+/** Of a run's state as JSON, which every transition writes anew: many long conversations side by side. */
+const mostStateCharacters = 16 * 1024 * 1024
+const tooLarge = new AppError(
+  'payload_too_large',
+  'the conversations of this run take more than 16 MB together; have fewer side by side, or limit their history',
+)
+
 /** What goes with a transition. */
 export interface Beside {
   /** What tells of it, in order; or what is done in its transaction, which gives that. */
@@ -133,10 +140,12 @@ export async function recordTransition(
     return `${JSON.stringify(key)}:${text}`
   })
   const write = async (queries: TenantQueries, status: string, told: readonly EngineEvent[]) => {
+    const change = JSON.stringify({ ...changeOf(transition, workedMs), status })
+    if (change.length > mostStateCharacters) throw tooLarge
     const [row] = await writeTransition(queries, {
       ...run,
       seq,
-      change: JSON.stringify({ ...changeOf(transition, workedMs), status }),
+      change,
       writes: `{${writes.join()}}`,
       steps: JSON.stringify(lastWords(transition.steps)),
       events: JSON.stringify(told),
