@@ -9,39 +9,63 @@ const headLength = 32
  * whatever the case of their letters.
  */
 export function createMask(secrets: readonly string[]): (text: string) => string {
-  const forms = [...new Set(allForms(secrets).map(lowered))]
-  if (forms.length === 0) return (text) => text
-  const byHead = Map.groupBy(forms, (form) => form.slice(0, headLength))
-  // The longest first: what is left of one that is a part of another would tell the rest.
-  const heads = [...byHead.keys()].sort((a, b) => b.length - a.length)
-  const pattern = new RegExp(heads.map(escaped).join('|'), 'g')
-  return (text) => {
-    const searched = lowered(text)
-    const parts: string[] = []
-    let end = 0
-    pattern.lastIndex = 0
-    for (let found = pattern.exec(searched); found; found = pattern.exec(searched)) {
-      parts.push(text.slice(end, found.index), shownInstead)
-      end = found.index + Math.max(...byHead.get(found[0])!.map((form) => alike(form, searched, found.index)))
-      pattern.lastIndex = end
-    }
-    parts.push(text.slice(end))
-    return parts.join('')
-  }
+  const search = searchFor(secrets)
+  return search ? (text) => cover(text, search, false).covered : (text) => text
 }
 
-/** How much of the end of a text may be the beginning of a secret in any of its forms, and waits for what follows. */
-export function createOverlap(secrets: readonly string[]): (text: string) => number {
-  const forms = allForms(secrets).map(lowered)
-  const longest = Math.max(0, ...forms.map((form) => form.length - 1))
-  return (text) => {
-    const end = lowered(text.slice(Math.max(0, text.length - longest)))
-    for (let at = 0; at < end.length; at += 1) {
-      const rest = end.slice(at)
-      if (forms.some((form) => form.length > rest.length && form.startsWith(rest))) return rest.length
+/**
+ * The same for a text that comes in pieces: `held` is what may be the beginning of a secret, and is to be put in front of
+ * the next piece.
+ */
+export function createStreamMask(secrets: readonly string[]): (text: string) => { covered: string; held: string } {
+  const search = searchFor(secrets)
+  return search ? (text) => cover(text, search, true) : (text) => ({ covered: text, held: '' })
+}
+
+interface Search {
+  readonly forms: readonly string[]
+  readonly byHead: ReadonlyMap<string, readonly string[]>
+  /** Of any head, the longest first: what is left of one that is a part of another would tell the rest. */
+  readonly pattern: RegExp
+}
+
+function searchFor(secrets: readonly string[]): Search | null {
+  const forms = [...new Set(allForms(secrets).map(lowered))]
+  if (forms.length === 0) return null
+  const byHead = Map.groupBy(forms, (form) => form.slice(0, headLength))
+  const heads = [...byHead.keys()].sort((a, b) => b.length - a.length)
+  return { forms, byHead, pattern: new RegExp(heads.map(escaped).join('|'), 'g') }
+}
+
+function cover(text: string, { forms, byHead, pattern }: Search, open: boolean): { covered: string; held: string } {
+  const searched = lowered(text)
+  const parts: string[] = []
+  let end = 0
+  let waits = text.length // from here on it may be the beginning of a secret
+  pattern.lastIndex = 0
+  for (let found = pattern.exec(searched); found; found = pattern.exec(searched)) {
+    const { index } = found
+    const after = index + Math.max(...byHead.get(found[0])!.map((form) => alike(form, searched, index)))
+    parts.push(text.slice(end, index))
+    end = index
+    if (open && mayGoOn(forms, searched.slice(index))) {
+      waits = index
+      break
     }
-    return 0
+    parts.push(shownInstead)
+    end = after
+    pattern.lastIndex = end
   }
+  for (let at = open ? Math.max(end, text.length - headLength) : waits; at < waits; at += 1) {
+    if (mayGoOn(forms, searched.slice(at))) waits = at
+  }
+  parts.push(text.slice(end, waits))
+  return { covered: parts.join(''), held: text.slice(waits) }
+}
+
+/** Whether this end of a text is the beginning of something longer that is secret. */
+function mayGoOn(forms: readonly string[], rest: string): boolean {
+  return forms.some((form) => form.length > rest.length && form.startsWith(rest))
 }
 
 /** Of ASCII only, so that no text changes its length. */

@@ -1,4 +1,4 @@
-import { createMask, createOverlap } from './mask.ts'
+import { createMask, createStreamMask } from './mask.ts'
 
 /** Keeps a key out of what a server says: it may repeat what it was sent. */
 export interface KeyMask {
@@ -9,20 +9,19 @@ export interface KeyMask {
 
 export function createKeyMask(key = ''): KeyMask {
   const mask = createMask([key])
-  const overlap = createOverlap([key])
+  const maskPiece = createStreamMask([key])
   return {
     mask,
     pieces(emit) {
       let held = ''
       return {
         push(text) {
-          const all = mask(held + text)
-          const waits = overlap(all)
-          held = all.slice(all.length - waits)
-          if (waits < all.length) emit(all.slice(0, all.length - waits))
+          const { covered, held: left } = maskPiece(held + text)
+          held = left
+          if (covered) emit(covered)
         },
         end() {
-          if (held) emit(held)
+          if (held) emit(mask(held))
         },
       }
     },

@@ -103,8 +103,8 @@ export const toolFaults: readonly Fault[] = [
   ]),
   fault('answers are not masked', client, /nothing of them comes back/, [
     'src/providers/mask.ts',
-    '  if (forms.length === 0) return (text) => text\n',
-    '  if (forms.length >= 0) return (text) => text\n',
+    'return search ? (text) => cover(text, search, false).covered',
+    'return !search ? (text) => text',
   ]),
   fault(
     'an answer of any size',

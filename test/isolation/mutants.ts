@@ -12,7 +12,7 @@ import type { Fault } from './fault.ts'
 const copies = 2
 const limitSeconds = 1800
 const typesOnly = 'tsconfig.types.json'
-const copied = ['src', 'sql', 'test', 'keycloak', 'package.json', 'tsconfig.json', 'biome.json']
+const copied = ['src', 'sql', 'test', 'docs', 'keycloak', 'package.json', 'tsconfig.json', 'biome.json']
 
 const wanted = process.argv.slice(2).join(' ')
 const planted = faults.filter(({ name }) => name.includes(wanted))

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { createMask, maskAll } from '../../src/providers/mask.ts'
+import { createMask, createStreamMask, maskAll } from '../../src/providers/mask.ts'
 
 t.test('a secret is hidden in every form, wherever it stands in a base64 text', async (t) => {
   for (let round = 0; round < 200; round++) {
@@ -67,4 +67,31 @@ t.test('secrets and a text that are made to be compared for ever', async (t) => 
   t.equal(createMask(secrets)(text), text)
   t.equal(createMask(secrets)('a'.repeat(1024 * 1024)).replaceAll('[secret]', '').length < 32, true)
   t.equal(createMask([`b${'a'.repeat(4000)}`])('a'.repeat(1024 * 1024)).length, 1024 * 1024)
+})
+
+t.test('in pieces of any size a text is hidden as it is in one', async (t) => {
+  const secrets = ['sk-sentinel-1234567890', randomBytes(90).toString('base64'), 'abcabcabc', 'abcabcabcdef']
+  const mask = createMask(secrets)
+  const piece = createStreamMask(secrets)
+  const words = [
+    'see ',
+    'sk-sentinel-',
+    ...secrets,
+    ...secrets.map((one) => Buffer.from(one).toString('hex')),
+    'abcab',
+    '.',
+  ]
+  for (let round = 0; round < 500; round += 1) {
+    const text = Array.from({ length: 8 }, (_, index) => words[(round * 7 + index * (round % 11)) % words.length]).join(
+      '',
+    )
+    let held = ''
+    let heard = ''
+    for (let at = 0; at < text.length; at += 1 + (round % 40)) {
+      const { covered, held: left } = piece(held + text.slice(at, at + 1 + (round % 40)))
+      held = left
+      heard += covered
+    }
+    t.equal(heard + mask(held), mask(text), text)
+  }
 })
