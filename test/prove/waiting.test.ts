@@ -6,6 +6,7 @@ import { playWaiting } from './waiting-play.ts'
 t.test('runs that wait for people cost nothing', async (t) => {
   const found = await playWaiting(t, 2000, 2)
   t.equal(found.heldWhileWaiting, 0, 'no worker holds any')
-  t.ok(found.after.rowsPerLook <= found.before.rowsPerLook + 1, `${found.after.rowsPerLook} rows a look`)
+  // PostgreSQL tells late of what was read, so a few rows of earlier work may be among these; it would be all that wait.
+  t.ok(found.after.rowsPerLook < found.waiting / 100, `${found.after.rowsPerLook} rows a look`)
   t.same(found.oneAnswered, { completed: true, stillWaiting: 2000 }, 'one of them goes on')
 })
