@@ -46,7 +46,7 @@ export const attackFaults: readonly Fault[] = [
     'const maxWork = 400_000_000',
     'const maxWork = 1e18',
   ]),
-  fault('an item of a list stands for a decision', 'test/engine/package.test.ts', /an item that is a decision/, [
+  fault('an item of a list stands for a decision', 'test/engine/package.test.ts', /every kind of fault, at its place/, [
     'src/engine/helpers.ts',
     'if (reserved(manifest).has(node.itemKey))',
     'if (memoryKeys(manifest).size < 0)',
