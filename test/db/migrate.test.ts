@@ -15,6 +15,14 @@ t.test('again, and five at once, nothing changes', async (t) => {
   t.same([await applied(), await stored()], before)
 })
 
+t.test('each migration has a number of its own, and none is left out', async (t) => {
+  const numbers = (await applied()).map(({ name }) => Number(name.slice(0, 4)))
+  t.same(
+    numbers,
+    numbers.map((_, index) => index + 1),
+  )
+})
+
 t.test('what roles may do follows permissions.ts at each run', async (t) => {
   const before = await stored()
   await admin.query(`update app.role_permissions set roles = '{auditor}' where permission = 'agents:write';

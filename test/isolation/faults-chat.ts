@@ -5,7 +5,7 @@ const supervisor = 'test/features/supervisor.test.ts'
 const children = 'test/features/children.test.ts'
 const messages = 'test/features/messages.test.ts'
 const readers = 'test/features/stream-readers.test.ts'
-const supervisorSql = 'sql/migrations/0015_supervisor.sql'
+const supervisorSql = 'sql/migrations/0016_supervisor.sql'
 const notifications = 'src/db/notifications.ts'
 const sessions = 'src/features/sessions/children.ts'
 

@@ -129,7 +129,7 @@ export const databaseFaults: readonly Fault[] = [
     `('enginex_api', 'login bypassrls noinherit')`,
   ]),
   fault('the API may open the doors of the workers', functions, /each the entries and doors that it is there for/, [
-    'sql/migrations/0016_worker_role.sql',
+    'sql/migrations/0019_worker_role.sql',
     `    execute format('revoke execute on function app.%I from enginex_app', one.function);\n`,
     '',
   ]),
