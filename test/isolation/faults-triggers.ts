@@ -77,7 +77,7 @@ export const triggerFaults: readonly Fault[] = [
     ],
   ),
   fault('trigger: a secret opens for any webhook of its tenant', hooks, /copied to another row/, [
-    'src/features/triggers/service.ts',
+    'src/features/triggers/secret.ts',
     'export function aboutSecret(triggerId: string, version: number): string {\n',
     'export function aboutSecret(triggerId: string, version: number): string {\n  triggerId = String(triggerId.length)\n',
   ]),
@@ -90,13 +90,13 @@ export const triggerFaults: readonly Fault[] = [
     'trigger: who has its new secret sends in the name of somebody else',
     'test/features/requester.test.ts',
     /whoever changes what a trigger sends/,
-    ['sql/migrations/0017_whose_work.sql', 'or old.secret_version is distinct from new.secret_version)', ')'],
+    ['sql/migrations/0020_whose_work.sql', 'or old.secret_version is distinct from new.secret_version)', ')'],
   ),
   fault(
     'trigger: who changes its input asks in the name of somebody else',
     'test/features/requester.test.ts',
     /whoever changes what a trigger sends/,
-    ['sql/migrations/0017_whose_work.sql', 'or old.input::text is distinct from new.input::text', ''],
+    ['sql/migrations/0020_whose_work.sql', 'or old.input::text is distinct from new.input::text', ''],
   ),
   fault(
     'trigger: a right signature that may not fire is told so',

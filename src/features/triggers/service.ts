@@ -2,7 +2,6 @@ import type { Static } from 'typebox'
 import type { TenantQueries } from '../../db/queries.ts'
 import { AppError, notFound } from '../../errors.ts'
 import type { Vault } from '../../providers/vault.ts'
-import { createWebhookSecret } from '../../providers/webhooks.ts'
 import type { TenantContext } from '../../tenancy/context.ts'
 import { startableVersion } from '../agents/service.ts'
 import { record } from '../audit/service.ts'
@@ -18,7 +17,6 @@ import {
   lockRow,
   nameExists,
   notifyTriggers,
-  replaceSecret,
   type TriggerRow,
   updateRow,
 } from './repository.ts'
@@ -33,17 +31,17 @@ import type {
   TriggerSecret,
   TriggerUpdate,
 } from './schema.ts'
+import { newSecret } from './secret.ts'
 import { checkSettings, columnsOf, type Kind, settingsIn, settingsOf, suggestedBy } from './settings.ts'
 
 export { fireNow, fireTimer, fireWebhook, postponeTimer } from './firing.ts'
+export { aboutSecret } from './secret.ts'
 
 type Reader = TenantContext<'triggers:read'>
 type Writer = TenantContext<'triggers:read' | 'triggers:write'>
 
 /** Of one organization. */
 export const mostTriggers = 1000
-/** How long the secret before is taken as well, once there is a new one. */
-const overlap = '24 hours'
 
 export async function listTriggers(
   tenant: Reader,
@@ -166,25 +164,6 @@ export async function rotateSecret(vault: Vault, tenant: Writer, id: string): Pr
   const { kind } = await getTrigger(tenant, id)
   if (kind !== 'webhook') throw new AppError('conflict', `a trigger of kind ${kind} has no secret`)
   return await newSecret(vault, tenant, id)
-}
-
-async function newSecret(vault: Vault, tenant: Writer, id: string): Promise<Static<typeof TriggerSecret>> {
-  const [row] = await findRow(tenant.rows, { id })
-  if (!row) throw notFound('trigger')
-  const version = row.secret_version
-  const secret = createWebhookSecret()
-  const sealed = await vault.seal(tenant.tenantId, aboutSecret(id, version + 1), secret)
-  return await tenant.transaction(async (tx) => {
-    const done = await replaceSecret(tx, id, version, sealed, overlap)
-    if (!done) throw new AppError('conflict', 'the secret was replaced at the same time; try again')
-    await record(tx, 'triggers.rotate_secret', `trigger:${id}`, { version: version + 1 })
-    return { secret, previousUntil: done.until?.toISOString() ?? null }
-  })
-}
-
-/** Another trigger, another version: another secret. What was copied between rows does not open. */
-export function aboutSecret(triggerId: string, version: number): string {
-  return `trigger:${triggerId}:${version}`
 }
 
 /** Throws `conflict` for a name that is taken. @returns how many triggers there are */
