@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError, notFound } from '../errors.ts'
+import { flushDirectory } from './flush-directory.ts'
 
 export interface StoredBytes {
   readonly bytes: number
@@ -67,16 +68,6 @@ export function createFiles({ directory }: { directory: string }): Files {
 function pathOf(root: string, key: string): string {
   if (!keyForm.test(key) || key.length > 512) throw new Error(`not a key of a tenant's files: ${key}`)
   return join(root, key)
-}
-
-/** A rename is safe from a power cut only once its directory is on the disk. */
-async function flushDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 async function orNotFound<T>(reading: Promise<T>): Promise<T> {

@@ -3,6 +3,7 @@ import { link, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises
 import { join, resolve } from 'node:path'
 import { AppError } from '../errors.ts'
 import { decrypt, encrypt, fingerprint, keyBytes } from './envelope.ts'
+import { flushDirectory } from './flush-directory.ts'
 
 /** The data keys of the tenants, each wrapped by the key-encryption key. A key-management service can stand in for it. */
 export interface KeyStore {
@@ -123,15 +124,6 @@ async function writeOnce(root: string, path: string, content: string | Buffer): 
     throw error
   } finally {
     await rm(beside, { force: true })
-  }
-}
-
-async function flushDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 
