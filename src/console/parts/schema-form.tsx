@@ -64,7 +64,8 @@ interface FieldProps {
   readonly onChange: (value: unknown) => void
 }
 
-function Field({ schema, label, required, value, faults, path, onChange }: FieldProps) {
+/** One field of its own, by its schema. */
+export function Field({ schema, label, required, value, faults, path, onChange }: FieldProps) {
   const common = {
     label,
     description: schema.description,

@@ -1,7 +1,7 @@
 import { Card } from '@mantine/core'
 import { hasFault, RowsEditor } from '../../parts/rows-editor.tsx'
 import { columnsOf, faultOf, type JsonSchema, type Values } from '../../parts/schema.ts'
-import { JsonField, SchemaForm } from '../../parts/schema-form.tsx'
+import { Field, JsonField, SchemaForm } from '../../parts/schema-form.tsx'
 import { Value } from '../../parts/value.tsx'
 
 interface ProposalEditorProps {
@@ -12,7 +12,7 @@ interface ProposalEditorProps {
   readonly onChange: (values: unknown, fits: boolean) => void
 }
 
-/** What the person may change before agreeing: rows in a table, an object in a form, anything else as JSON. */
+/** What the person may change before agreeing: rows in a table, an object in a form, a text as a text, else JSON. */
 export function ProposalEditor({ schema, original, values, onChange }: ProposalEditorProps) {
   if (!schema) return <Value label="Proposal" value={original} />
   const columns = columnsOf(schema)
@@ -48,6 +48,20 @@ export function ProposalEditor({ schema, original, values, onChange }: ProposalE
       </Card>
     )
   }
+  if (['string', 'number', 'integer', 'boolean'].includes(String(schema.type)))
+    return (
+      <Card>
+        <Field
+          schema={schema}
+          label={schema.title ?? 'Proposal'}
+          required
+          value={values}
+          faults={{ '': faultOf(schema, values, true) ?? '' }}
+          path=""
+          onChange={(next) => onChange(next, faultOf(schema, next, true) === undefined)}
+        />
+      </Card>
+    )
   return (
     <Card>
       <JsonField label="Proposal" value={values} onChange={(next) => onChange(next, true)} />

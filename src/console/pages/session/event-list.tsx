@@ -131,7 +131,7 @@ const silent = /(^|_)id$|Id$|^(call|step|parentStep|fork|branch|nodeType|conditi
 /** Small facts of an event on one line; ids and what is as usual say nothing to people. */
 function detailsOf({ data, nodeId }: SessionEvent): string {
   return Object.entries(data)
-    .filter(([key, value]) => value !== null && value !== nodeId && !silent.test(key))
+    .filter(([key, value]) => value !== null && value !== '' && value !== nodeId && !silent.test(key))
     .filter(([, value]) => !Array.isArray(value) || value.length > 0)
     .filter(
       ([key, value]) =>
@@ -144,5 +144,11 @@ function detailsOf({ data, nodeId }: SessionEvent): string {
 
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return value.map(textOf).join(', ')
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  if (typeof value !== 'object' || value === null) return String(value)
+  const { message } = value as { message?: unknown }
+  if (typeof message === 'string') return message
+  return Object.values(value)
+    .filter((one) => one !== null)
+    .map(textOf)
+    .join(' ')
 }
