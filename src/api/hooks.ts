@@ -66,6 +66,7 @@ export async function mountHooks(
         summary: route.summary,
         tags: [route.path.split('/')[1] ?? ''],
         security: [],
+        consumes: ['application/json'],
         headers: SignedHeaders,
         ...(params ? { params } : {}),
         response: { ...(response ? { [route.status]: response } : {}), default: Problem },
