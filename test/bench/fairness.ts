@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { chainPackage } from '../support/chain-package.ts'
 import { seedTenant, type TestTenant } from '../support/database.ts'
-import { startServices } from '../support/services.ts'
+import { conclude, onStage, stage } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { type Workplace, workplace } from '../support/work.ts'
 import { startWorkerProcess } from '../support/worker-process.ts'
@@ -17,16 +17,7 @@ const goals = { ratio: 1.5, cap: 4 }
 const rounds = 5
 const [longQueue, others, runsOfEach] = [2000, 40, 3]
 
-const stops: (() => unknown)[] = []
-const test = { teardown: (stop: () => unknown) => void stops.unshift(stop) }
-const services = await startServices({ keycloak: false, durable: true })
-Object.assign(process.env, services.environment)
-const result = await measure().finally(async () => {
-  for (const stop of stops) await stop()
-  await services.stop()
-})
-console.log(JSON.stringify(result))
-process.exit(result.passed ? 0 : 1)
+conclude(await onStage({ durable: true }, measure))
 
 interface Times {
   /** Seconds until the last run of all has ended. */
@@ -36,14 +27,14 @@ interface Times {
 }
 
 async function measure() {
-  const place = await workplace(test)
+  const place = await workplace(stage)
   const greedy = await seedTenant(place.doors, 'greedy')
   const modest: TestTenant[] = []
   for (let index = 0; index < others; index += 1) modest.push(await seedTenant(place.doors, `modest-${index}`))
   for (const tenant of [greedy, ...modest]) await place.deploy(tenant, 'work', fiveSteps())
   for (let count = 0; count < 2; count += 1) {
     const worker = await startWorkerProcess(place)
-    test.teardown(async () => {
+    stage.teardown(async () => {
       worker.signal('SIGTERM')
       await worker.exited
     })

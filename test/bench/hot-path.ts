@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { promisify } from 'node:util'
 import { roles } from '../../src/tenancy/permissions.ts'
 import { seedTenant, type TestDatabase, testDatabase } from '../support/database.ts'
-import { startServices } from '../support/services.ts'
+import { conclude, onStage, stage } from '../support/stage.ts'
 import { startTokenIssuer } from '../support/tokens.ts'
 
 // What does isolation cost? A list of 20 rows, asked for by 32 connections in the name of 50 tenants:
@@ -37,20 +37,11 @@ interface Server {
   readonly loads: Load[]
 }
 
-const stops: (() => unknown)[] = []
-const test = { teardown: (stop: () => unknown) => void stops.unshift(stop) }
-const services = await startServices({ keycloak: false })
-Object.assign(process.env, services.environment)
-const result = await measure().finally(async () => {
-  for (const stop of stops) await stop()
-  await services.stop()
-})
-console.log(JSON.stringify(result))
-process.exit(result.passed ? 0 : 1)
+conclude(await onStage({}, measure))
 
 async function measure() {
-  const testing = await testDatabase(test)
-  const issuer = await startTokenIssuer(test)
+  const testing = await testDatabase(stage)
+  const issuer = await startTokenIssuer(stage)
   const asked: Record<Kind, object[]> = { plain: [], enginex: [], naive: [] }
   for (let index = 0; index < tenants; index += 1) {
     const tenant = await seedTenant(testing.doors, `tenant-${index}`)
@@ -78,7 +69,7 @@ async function measure() {
 
 async function startServer(kind: Kind, addresses: string, requests: string): Promise<Server> {
   const child = fork(new URL('hot-path-server.ts', import.meta.url), [kind, addresses])
-  stops.unshift(() => child.disconnect())
+  stage.teardown(() => child.disconnect())
   const [port] = await once(child, 'message')
   return { url: `http://127.0.0.1:${port}`, requests, child, loads: [] }
 }

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { PgBoss } from 'pg-boss'
 import { chainPackage } from '../support/chain-package.ts'
 import { seedTenant, type TestTenant } from '../support/database.ts'
-import { startServices } from '../support/services.ts'
+import { conclude, onStage, stage } from '../support/stage.ts'
 import { until } from '../support/until.ts'
 import { type Workplace, workplace } from '../support/work.ts'
 import { startWorkerProcess } from '../support/worker-process.ts'
@@ -33,16 +33,7 @@ const starts = 100
 const unfinished = `select from runs where status in ('queued', 'running') limit 1`
 const undone = `select from pgboss.job where name = '${queue}' and state < 'completed' limit 1`
 
-const stops: (() => unknown)[] = []
-const test = { teardown: (stop: () => unknown) => void stops.unshift(stop) }
-const services = await startServices({ keycloak: false, durable: true })
-Object.assign(process.env, services.environment)
-const result = await measure().finally(async () => {
-  for (const stop of stops) await stop()
-  await services.stop()
-})
-console.log(JSON.stringify(result))
-process.exit(result.passed ? 0 : 1)
+conclude(await onStage({ durable: true }, measure))
 
 interface Bench {
   readonly place: Workplace
@@ -50,13 +41,13 @@ interface Bench {
 }
 
 async function measure() {
-  const place = await workplace(test)
+  const place = await workplace(stage)
   const seeded: TestTenant[] = []
   for (let index = 0; index < tenants; index += 1) seeded.push(await seedTenant(place.doors, `tenant-${index}`))
   for (const steps of lengths) for (const tenant of seeded) await place.deploy(tenant, `noop-${steps}`, noops(steps))
   await place.admin.query('update tenants set run_cap = 1000')
   const boss = await new PgBoss({ connectionString: place.adminUrl, max: 2 }).start()
-  test.teardown(() => boss.stop({ graceful: false }))
+  stage.teardown(() => boss.stop({ graceful: false }))
   await boss.createQueue(queue, { notify: true })
   const bench = { place, boss }
 
@@ -79,7 +70,7 @@ async function startBoth(place: Workplace): Promise<void> {
   const worker = await startWorkerProcess(place)
   const loop: ChildProcess = fork(new URL('runs-boss.ts', import.meta.url), [place.adminUrl, '10', '1'])
   await once(loop, 'message')
-  test.teardown(async () => {
+  stage.teardown(async () => {
     loop.disconnect()
     worker.signal('SIGTERM')
     await worker.exited

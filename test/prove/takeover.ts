@@ -1,4 +1,4 @@
-import { startServices } from '../support/services.ts'
+import { conclude, onStage, stage } from '../support/stage.ts'
 import { play } from './takeover-play.ts'
 
 // npm run prove:takeover [-- SEED]
@@ -18,32 +18,24 @@ const goals = { takeoverP99: 30, drainMs: 10_000 }
 const seed = Number(process.argv[2] ?? Math.floor(Math.random() * 1e9))
 console.log(`seed ${seed}`)
 
-const stops: (() => unknown)[] = []
-const test = { teardown: (stop: () => unknown) => void stops.unshift(stop) }
-const services = await startServices({ keycloak: false, durable: true })
-Object.assign(process.env, services.environment)
 const begun = performance.now()
-const { figures, faults, expectedEffects } = await play(test, {
-  seed,
-  runs: 200,
-  tenants: 10,
-  disturbedMs: 180_000,
-  pauseMs: [1000, 5000],
-  stopMs: [1000, 25_000],
-  effectMs: 1500,
-  restartDatabase: services.restartPostgres,
-  log: (text) => console.log(`${((performance.now() - begun) / 1000).toFixed(1)} s: ${text}`),
-}).finally(async () => {
-  for (const stop of stops) await Promise.resolve(stop()).catch((error) => console.error(error))
-  await services.stop()
-})
+const { figures, faults, expectedEffects } = await onStage({ durable: true }, ({ restartPostgres }) =>
+  play(stage, {
+    seed,
+    runs: 200,
+    tenants: 10,
+    disturbedMs: 180_000,
+    pauseMs: [1000, 5000],
+    stopMs: [1000, 25_000],
+    effectMs: 1500,
+    restartDatabase: restartPostgres,
+    log: (text) => console.log(`${((performance.now() - begun) / 1000).toFixed(1)} s: ${text}`),
+  }),
+)
 if (figures.effects !== expectedEffects) faults.push(`${figures.effects} effects instead of ${expectedEffects}`)
 if (figures.runs < 200) faults.push(`only ${figures.runs} runs`)
 if (figures.p99 > goals.takeoverP99) faults.push(`takeover p99 ${figures.p99} s`)
 const late = figures.drains.filter(({ code, ms }) => code !== 0 || ms > goals.drainMs)
 if (late.length > 0) faults.push(`SIGTERM ended badly: ${JSON.stringify(late)}`)
 for (const fault of faults.slice(0, 20)) console.log(`fault: ${fault}`)
-console.log(
-  JSON.stringify({ prove: 'takeover', passed: faults.length === 0, goals, seed, faults: faults.length, ...figures }),
-)
-process.exit(faults.length === 0 ? 0 : 1)
+conclude({ prove: 'takeover', passed: faults.length === 0, goals, seed, faults: faults.length, ...figures })

@@ -1,4 +1,4 @@
-import { startServices } from '../support/services.ts'
+import { conclude, onStage, stage } from '../support/stage.ts'
 import { playWaiting } from './waiting-play.ts'
 
 // npm run prove:waiting
@@ -10,14 +10,7 @@ import { playWaiting } from './waiting-play.ts'
 const runs = 20_000
 const goals = { growth: 1.1, rowsMore: 1 }
 
-const stops: (() => unknown)[] = []
-const test = { teardown: (stop: () => unknown) => void stops.unshift(stop) }
-const services = await startServices({ keycloak: false })
-Object.assign(process.env, services.environment)
-const found = await playWaiting(test, runs, 10).finally(async () => {
-  for (const stop of stops) await stop()
-  await services.stop()
-})
+const found = await onStage({}, () => playWaiting(stage, runs, 10))
 const passed =
   found.heldWhileWaiting === 0 &&
   found.growth <= goals.growth &&
@@ -25,5 +18,4 @@ const passed =
   found.oneAnswered.completed &&
   found.oneAnswered.stillWaiting === found.waiting - 1
 console.log(`before: ${JSON.stringify(found.before)}; with ${found.waiting} that wait: ${JSON.stringify(found.after)}`)
-console.log(JSON.stringify({ prove: 'waiting', passed, goals, ...found }))
-process.exit(passed ? 0 : 1)
+conclude({ prove: 'waiting', passed, goals, ...found })

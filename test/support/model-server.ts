@@ -1,8 +1,7 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { text } from 'node:stream/consumers'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Test } from 'tap'
+import { serve } from './http-server.ts'
 
 /** What a model server was asked, and what it answers with. */
 export interface Asked {
@@ -28,20 +27,12 @@ export async function serveModel(
   answer: (asked: Asked, count: number) => unknown,
 ): Promise<ModelServer> {
   const asked: Asked[] = []
-  const server = createServer(async (request, response) => {
-    const closed = once(response, 'close')
-    const body = await text(request)
-    const one = { headers: request.headers, body: JSON.parse(body || '{}'), path: request.url ?? '', response, closed }
+  const { place: host } = await serve(t, async ({ headers, body, url: path }, response) => {
+    const closed = response.closed ? Promise.resolve() : once(response, 'close')
+    const one = { headers, body: JSON.parse(body || '{}'), path, response, closed }
     asked.push(one)
     await answer(one, asked.length)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
   return { host, baseUrl: `http://${host}/v1`, asked }
 }
 
