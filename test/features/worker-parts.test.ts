@@ -156,11 +156,19 @@ t.test('a child that dies drops its runs, and the next run gets a new one', asyn
   await runner.close()
 })
 
-t.test('a child that something holds up is ended, and its runs are dropped', async (t) => {
+/** Whatever became of the test. */
+function killed(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {} // it is gone, as it should be
+}
+
+t.test('a child that something holds up is ended, and its runs are dropped', { timeout: 20_000 }, async (t) => {
   const runner = createRunner(settings, 1000, 30)
   const flight = runner.start(run('a'))
   const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim().split(' ')
   for (const pid of children) process.kill(Number(pid), 'SIGSTOP')
+  t.teardown(() => children.map((pid) => killed(Number(pid))))
   await t.rejects(flight.done, /ended with SIGKILL/)
   await runner.close()
 })

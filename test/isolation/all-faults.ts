@@ -4,6 +4,7 @@ import { attackFaults } from './faults-attacks.ts'
 import { chatFaults } from './faults-chat.ts'
 import { codeFaults } from './faults-code.ts'
 import { databaseFaults } from './faults-database.ts'
+import { runFaults } from './faults-runs.ts'
 import { secretFaults } from './faults-secrets.ts'
 import { toolFaults } from './faults-tools.ts'
 import { triggerFaults } from './faults-triggers.ts'
@@ -13,6 +14,7 @@ export const faults: readonly Fault[] = [
   databaseFaults,
   codeFaults,
   attackFaults,
+  runFaults,
   chatFaults,
   secretFaults,
   toolFaults,
